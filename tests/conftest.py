@@ -1,0 +1,80 @@
+"""What tests share: an empty lake, the shared real data, and the tools of the field to compare with."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from baselake.catalog.catalog import Catalog, connect, create
+from baselake.config import Config
+
+_SHARED = Path(__file__).parents[2] / "shared"
+
+
+def _missing(what: str) -> None:
+    """Skip, or fail where a run must not skip anything for want of a tool."""
+    if os.environ.get("BASELAKE_REQUIRE_PEERS"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real sequencing data that lies beside a developer's checkout."""
+    data = Path(os.environ.get("BASELAKE_TEST_DATA", _SHARED / "data"))
+    if not data.is_dir():
+        pytest.skip(f"no real data at {data}; set BASELAKE_TEST_DATA to its folder")
+    return data
+
+
+@pytest.fixture(scope="session")
+def compare_vcf() -> Path:
+    """The script that compares a call set with a truth set."""
+    script = _SHARED / "tools" / "compare_vcf.py"
+    if not script.is_file():
+        pytest.skip(f"no {script}, which compares call sets")
+    return script
+
+
+@pytest.fixture(scope="session")
+def peer() -> Callable[[str], str]:
+    """The path of a peer by name: samtools, bcftools, freebayes, bwa, tabix, bgzip, PicardCommandLine."""
+
+    def find(name: str) -> str:
+        path = shutil.which(name)
+        if path is None:
+            _missing(
+                f"{name} is not installed; apt-get install samtools bcftools freebayes bwa picard-tools tabix"
+            )
+        assert path is not None
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def config() -> Config:
+    return Config(threads=2, memory_bytes=1 << 30, commit_timeout_seconds=60)
+
+
+@pytest.fixture(scope="session")
+def empty_lake(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Path:
+    """An empty lake that is made once and only copied."""
+    path = tmp_path_factory.mktemp("empty") / "lake"
+    assert create(path, config)
+    return path
+
+
+@pytest.fixture
+def lake(tmp_path: Path, empty_lake: Path) -> Path:
+    """The folder of an empty lake."""
+    return Path(shutil.copytree(empty_lake, tmp_path / "lake"))
+
+
+@pytest.fixture
+def catalog(lake: Path, config: Config) -> Iterator[Catalog]:
+    """An empty lake, open."""
+    with connect(lake, config) as opened:
+        yield opened
