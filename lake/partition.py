@@ -1,0 +1,98 @@
+"""Every path inside a lake is spelled here and nowhere else.
+
+LAKE/
+├── catalog.sqlite          DuckLake's metadata
+├── baselake.toml           settings, optional
+├── commit.lock             held while one writer commits
+├── data/main/TABLE/key=value/.../JOB-0001.parquet
+├── references/DIGEST.fa    one line a contig, upper case, with .fai beside it
+├── jobs/JOB                journal of a job under way: locked while it lives
+└── scratch/JOB/            what a job under way spills
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from baselake.errors import InputError
+from baselake.lake.schema import TableSpec
+
+# How hive-style paths spell NULL (Apache Hive; DuckDB reads it as NULL).
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+NAME_MAX = 255  # bytes in one path element (ext4, XFS, NFS)
+
+
+@dataclass(frozen=True, slots=True)
+class LakeLayout:
+    """Where things lie in the lake rooted at `root`."""
+
+    root: Path
+
+    @property
+    def catalog(self) -> Path:
+        return self.root / "catalog.sqlite"
+
+    @property
+    def commit_lock(self) -> Path:
+        return self.root / "commit.lock"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def references(self) -> Path:
+        return self.root / "references"
+
+    @property
+    def jobs(self) -> Path:
+        return self.root / "jobs"
+
+    @property
+    def scratch(self) -> Path:
+        return self.root / "scratch"
+
+    def reference_fasta(self, digest: str) -> Path:
+        return self.references / f"{digest}.fa"
+
+    def job_scratch(self, job_id: str) -> Path:
+        return self.scratch / job_id
+
+    def job_journal(self, job_id: str) -> Path:
+        return self.jobs / job_id
+
+    def data_file(
+        self, spec: TableSpec, partition: Mapping[str, str | int | None], job_id: str, number: int
+    ) -> Path:
+        """The path of a job's `number`-th file, in the partition's folder.
+
+        Args:
+            spec: the table.
+            partition: value of every column in `spec.partition_by`; None is NULL.
+            job_id: makes the name unique in the lake.
+            number: makes it unique in the job.
+
+        Raises:
+            InputError: a value is too long for a folder's name, or spells the mark of NULL.
+            ValueError: the partition's columns are not the table's.
+        """
+        if tuple(partition) != spec.partition_by:
+            raise ValueError(f"{spec.name} is partitioned by {spec.partition_by}, not {tuple(partition)}")
+        folder = self.data / "main" / spec.name
+        for column, value in partition.items():
+            folder /= f"{column}={_spell(column, value)}"
+        return folder / f"{job_id}-{number:04d}.parquet"
+
+
+def _spell(column: str, value: str | int | None) -> str:
+    if value is None:
+        return NULL_PARTITION
+    text = quote(str(value), safe="")
+    if not text or text == NULL_PARTITION or len(column) + 1 + len(text) > NAME_MAX:
+        raise InputError(
+            f"{value!r} cannot be a {column}",
+            "",
+            f"Choose one of 1 to {NAME_MAX - 1 - len(column)} characters",
+        )
+    return text

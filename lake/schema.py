@@ -1,0 +1,181 @@
+"""The columns, partitioning, order and Parquet encodings of every table that holds bulk data.
+
+Coordinates are 0-based half-open: `start` is the first base, `end` the base after the last. They are int32
+because SAM limits a position to 2^31 - 1 (SAMv1, section 1.4). A contig is named as its reference names it.
+Bases are ASCII, qualities ASCII phred + 33, so that a plain Parquet reader shows what a SAM file would.
+
+The same columns stand as SQL in `catalog/sql/schema/`; a test holds the two together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSpec:
+    """How one table is stored.
+
+    Attributes:
+        name: table name in the catalog.
+        schema: Arrow schema; field metadata is not used.
+        partition_by: columns that become `key=value` folders, outermost first.
+        sort_by: columns that rows of one file are sorted by.
+        dictionary: columns that repeat and are dictionary-encoded.
+        encodings: Parquet encodings of other columns.
+        row_group_rows: rows in a row group; small enough that a 100 kb query skips most of a file.
+    """
+
+    name: str
+    schema: pa.Schema
+    partition_by: tuple[str, ...] = ()
+    sort_by: tuple[str, ...] = ()
+    dictionary: tuple[str, ...] = ()
+    encodings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    row_group_rows: int = 65_536
+
+
+def _spec(name: str, columns: list[tuple[str, pa.DataType]], **options: object) -> TableSpec:
+    return TableSpec(name=name, schema=pa.schema(columns), **options)  # type: ignore[arg-type]
+
+
+READ_RECORDS = _spec(
+    "read_records",
+    [
+        ("run_id", pa.string()),
+        ("lane", pa.int16()),  # NULL where the read name does not tell
+        ("read_group_id", pa.string()),  # unique in the lake; read_groups says which sample
+        ("name", pa.string()),  # QNAME: no leading '@', no comment, no /1 or /2
+        ("comment", pa.string()),  # the FASTQ header after the first blank, verbatim; NULL: none
+        ("segment", pa.int8()),  # 1 first (or only) segment of the template, 2 last
+        ("seq", pa.string()),  # as it left the sequencer: never reverse-complemented
+        ("qual", pa.string()),  # same length as seq; NULL where the input has none
+        ("index1_seq", pa.string()),
+        ("index1_qual", pa.string()),
+        ("index2_seq", pa.string()),
+        ("index2_qual", pa.string()),
+        ("umi", pa.string()),
+        ("tags", pa.binary()),  # raw BAM auxiliary bytes; NULL for none
+        ("filtered", pa.bool_()),  # True: failed the instrument's filter (FASTQ 'Y', FLAG 0x200)
+    ],
+    partition_by=("run_id", "lane"),
+    sort_by=(),  # a template's segments stand together, in input order
+    dictionary=("run_id", "lane", "read_group_id", "comment", "segment", "filtered"),
+    encodings=MappingProxyType({"name": "DELTA_BYTE_ARRAY"}),
+)
+
+ALIGNMENTS = _spec(
+    "alignments",
+    [
+        ("reference", pa.string()),  # the name given to `reference add`
+        ("sample_id", pa.string()),
+        ("read_group_id", pa.string()),
+        ("name", pa.string()),
+        ("flag", pa.int32()),  # SAM FLAG, 16 bits; 0x400 as in `duplicate`
+        ("contig", pa.string()),  # NULL: RNAME '*'
+        ("start", pa.int32()),  # NULL: POS 0
+        ("end", pa.int32()),  # start + reference bases of cigar; start + 1 where there are none
+        ("mapq", pa.int16()),
+        ("cigar", pa.string()),  # NULL: '*'
+        ("next_contig", pa.string()),  # the mate's contig spelled out, never '='; NULL: '*'
+        ("next_start", pa.int32()),  # NULL: PNEXT 0
+        ("tlen", pa.int32()),
+        ("seq", pa.string()),  # as in SAM: on the forward strand of the reference; NULL: '*'
+        ("qual", pa.string()),  # phred + 33, as in SAM; NULL: '*'
+        # raw BAM auxiliary bytes as they came: order, integer widths and RG kept; export adds RG where absent
+        ("tags", pa.binary()),
+        ("duplicate", pa.bool_()),
+    ],
+    partition_by=("reference", "sample_id", "contig"),
+    sort_by=("start",),
+    dictionary=(
+        "reference",
+        "sample_id",
+        "read_group_id",
+        "flag",
+        "contig",
+        "mapq",
+        "cigar",
+        "next_contig",
+        "duplicate",
+    ),
+    encodings=MappingProxyType(
+        {
+            "name": "DELTA_BYTE_ARRAY",
+            "start": "DELTA_BINARY_PACKED",
+            "end": "DELTA_BINARY_PACKED",
+            "next_start": "DELTA_BINARY_PACKED",
+            "tlen": "DELTA_BINARY_PACKED",
+        }
+    ),
+)
+
+VARIANTS = _spec(
+    "variants",
+    [
+        ("reference", pa.string()),
+        (
+            "variant_id",
+            pa.string(),
+        ),  # contig-POS-REF-ALT with the 1-based POS of VCF, e.g. chr17-43044300-C-T
+        ("contig", pa.string()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),  # start + length of ref
+        ("ref", pa.string()),
+        ("alt", pa.string()),
+        ("type", pa.string()),  # snv, insertion, deletion, mnv, complex
+    ],
+    partition_by=("reference", "contig"),
+    sort_by=("start",),
+    dictionary=("reference", "contig", "ref", "alt", "type"),
+    encodings=MappingProxyType(
+        {
+            "variant_id": "DELTA_BYTE_ARRAY",
+            "start": "DELTA_BINARY_PACKED",
+            "end": "DELTA_BINARY_PACKED",
+        }
+    ),
+)
+
+GENOTYPES = _spec(
+    "genotypes",
+    [
+        ("reference", pa.string()),
+        ("sample_id", pa.string()),
+        ("variant_id", pa.string()),
+        ("contig", pa.string()),
+        ("start", pa.int32()),
+        # VCF GT with alleles numbered for this row: 0 reference, 1 this row's alternate, 2 any other
+        # alternate of the site. '1/2' is therefore one copy of this alternate beside another one.
+        ("gt", pa.string()),
+        ("alt_copies", pa.int8()),  # copies of this row's alternate in gt; NULL: no call
+        ("gq", pa.int32()),  # phred
+        ("dp", pa.int32()),  # reads that took part
+        ("ad_ref", pa.int32()),
+        ("ad_alt", pa.int32()),
+        ("pl", pa.list_(pa.int32())),  # phred, over {ref, this alt} in VCF order; 3 diploid, 2 haploid
+        ("allele_index", pa.int8()),  # 1-based place of this alternate among those of its site
+        (
+            "site_pl",
+            pa.list_(pa.int32()),
+        ),  # PL over all alleles of a multi-allelic site; NULL where biallelic
+        ("ps", pa.int32()),  # phase set, the 1-based POS of VCF; NULL: unphased
+        ("filters", pa.list_(pa.string())),  # names of failed filters; empty: PASS
+        ("qual", pa.float32()),  # VCF QUAL, phred
+        ("mq", pa.float32()),  # root mean square MAPQ of the site's reads
+        ("sb", pa.list_(pa.int32())),  # reads: ref forward, ref reverse, alt forward, alt reverse
+        ("fs", pa.float32()),  # strand bias: phred p of Fisher's exact test on sb
+        ("read_pos_rank_sum", pa.float32()),  # z, alternate against reference place in read; NULL: too few
+        ("base_q_rank_sum", pa.float32()),  # z, alternate against reference base quality; NULL: too few
+    ],
+    partition_by=("reference", "sample_id", "contig"),
+    sort_by=("start",),
+    dictionary=("reference", "sample_id", "contig", "gt", "alt_copies", "allele_index"),
+    encodings=MappingProxyType({"variant_id": "DELTA_BYTE_ARRAY", "start": "DELTA_BINARY_PACKED"}),
+)
+
+TABLES: Mapping[str, TableSpec] = MappingProxyType(
+    {spec.name: spec for spec in (READ_RECORDS, ALIGNMENTS, VARIANTS, GENOTYPES)}
+)

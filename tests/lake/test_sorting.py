@@ -1,0 +1,94 @@
+"""SpillSorter: rows in any order come out by position, whatever the memory it may use."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from baselake.errors import InputError
+from baselake.lake.sorting import SpillSorter
+
+CONTIGS = ("chr2", "chr10", "chr1")
+SCHEMA = pa.schema(
+    [("contig", pa.string()), ("start", pa.int32()), ("name", pa.string()), ("duplicate", pa.bool_())]
+)
+
+Row = tuple[str | None, int | None, str, bool]
+
+positions = st.one_of(st.integers(0, 3), st.integers(0, 2**31 - 1))
+placed = st.tuples(
+    st.sampled_from(CONTIGS), st.one_of(st.none(), positions), st.text("ACGT", max_size=40), st.booleans()
+)
+unplaced = st.tuples(st.none(), st.none(), st.text("ACGT", max_size=40), st.booleans())
+batches_of_rows = st.lists(st.lists(st.one_of(placed, unplaced), max_size=20), max_size=5)
+
+
+def batch(rows: list[Row]) -> pa.RecordBatch:
+    return pa.record_batch([pa.array(column) for column in zip(*rows, strict=True)], schema=SCHEMA)
+
+
+def rows_of(table: pa.Table) -> list[Row]:
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def position(row: Row) -> tuple[int, int]:
+    contig, start = row[:2]
+    if contig is None:
+        return len(CONTIGS), 0
+    return CONTIGS.index(contig), -1 if start is None else start
+
+
+def sort(folder: Path, batches: list[list[Row]], memory_bytes: int) -> list[tuple[str | None, pa.Table]]:
+    folder.mkdir()
+    sorter = SpillSorter(folder, SCHEMA, CONTIGS, memory_bytes)
+    for rows in batches:
+        if rows:
+            sorter.add(batch(rows))
+    return list(sorter.sorted_tables())
+
+
+@given(batches=batches_of_rows, memory_bytes=st.sampled_from([1, 200, 1000, 5000, 1 << 30]))
+@settings(deadline=None, max_examples=60)
+def test_sorts_as_a_stable_sort_in_memory_does(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[list[Row]], memory_bytes: int
+) -> None:
+    tables = sort(tmp_path_factory.mktemp("sort") / "scratch", batches, memory_bytes)
+    rows = [row for _, table in tables for row in rows_of(table)]
+    assert rows == sorted((row for rows in batches for row in rows), key=position)
+
+
+@given(batches=batches_of_rows, memory_bytes=st.sampled_from([1, 200, 1000, 5000, 1 << 30]))
+@settings(deadline=None, max_examples=40)
+def test_every_table_is_one_stretch_of_one_contig_within_the_budget(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[list[Row]], memory_bytes: int
+) -> None:
+    tables = sort(tmp_path_factory.mktemp("sort") / "scratch", batches, memory_bytes)
+    for contig, table in tables:
+        assert table.schema == SCHEMA
+        assert table.num_rows > 0
+        assert set(table["contig"].to_pylist()) == {contig}
+        assert table.num_rows == 1 or table.nbytes <= memory_bytes
+
+
+def test_a_deep_position_is_cut_between_its_rows(tmp_path: Path) -> None:
+    rows: list[Row] = [("chr1", 7, f"{i:04d}" * 10, False) for i in range(2000)]
+    tables = sort(tmp_path / "scratch", [rows[:1500], rows[1500:]], 100_000)
+    assert len(tables) > 3
+    assert [row for _, table in tables for row in rows_of(table)] == rows
+
+
+def test_tables_are_of_even_size(tmp_path: Path) -> None:
+    rows: list[Row] = [("chr1", i * 31 % 9973, "ACGT", False) for i in range(9000)]
+    sizes = [table.nbytes for _, table in sort(tmp_path / "scratch", [rows], 100_000)]
+    assert max(sizes) < 1.2 * min(sizes)
+
+
+def test_an_unknown_contig_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="chrUn"):
+        sort(tmp_path / "scratch", [[("chrUn", 1, "", False)]], 1000)
+
+
+def test_nothing_gives_nothing(tmp_path: Path) -> None:
+    assert sort(tmp_path / "scratch", [], 1000) == []
