@@ -1,0 +1,1 @@
+"""What exists, where it is and how it came to be: DuckLake tables, transactions, SQL and export."""

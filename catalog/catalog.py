@@ -1,0 +1,168 @@
+"""The lake's catalog: read-only queries from any thread, and jobs that change it."""
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from baselake.catalog import connection as connections
+from baselake.config import Config, load_config
+from baselake.errors import InputError
+from baselake.lake.partition import LakeLayout
+
+if TYPE_CHECKING:
+    from baselake.catalog.job import Job
+
+Parameters = Sequence[object] | Mapping[str, object]
+
+_STATEMENTS = Path(__file__).parent / "sql" / "statements"
+
+
+class Catalog:
+    """An open lake. Close it, or use it as a context manager.
+
+    Attributes:
+        layout: where things lie.
+        config: the lake's settings.
+    """
+
+    def __init__(self, layout: LakeLayout, config: Config, connection: duckdb.DuckDBPyConnection) -> None:
+        self.layout = layout
+        self.config = config
+        self._connection = connection
+        self._lock = threading.Lock()
+        # A cursor's USE costs as much as a small query: those of `query` are kept for the next one.
+        self._idle: list[duckdb.DuckDBPyConnection] = []
+
+    def query(self, sql: str, params: Parameters = ()) -> pa.Table:
+        """All rows of a query, whose parameters are given by place (`?`) or by name (`$name`)."""
+        with self._lock:
+            cursor = self._idle.pop() if self._idle else None
+        if cursor is None:
+            cursor = self._cursor()
+        try:
+            return cursor.execute(sql, params).to_arrow_table()
+        finally:
+            with self._lock:
+                self._idle.append(cursor)
+
+    def stream(
+        self,
+        sql: str,
+        params: Parameters = (),
+        batch_rows: int = 65_536,
+        tables: Mapping[str, pa.Table] | None = None,
+    ) -> pa.RecordBatchReader:
+        """Rows of a query, a batch at a time, in bounded memory.
+
+        Args:
+            sql: the query.
+            params: its parameters, by place (`?`) or by name (`$name`).
+            batch_rows: rows in a batch.
+            tables: tables that the query may use beside the lake's.
+        """
+        cursor = self._cursor()
+        for name, table in (tables or {}).items():
+            # A copy of its own: DuckDB 1.5 fails where it would push a join's bloom filter into an Arrow scan.
+            cursor.register("given", table.__arrow_c_stream__())
+            cursor.execute(f"CREATE TEMP TABLE {name} AS FROM given")
+            cursor.unregister("given")
+        return cursor.execute(sql, params).to_arrow_reader(batch_rows)
+
+    def relation(self, sql: str) -> duckdb.DuckDBPyRelation | None:
+        """A query somebody typed, its rows not yet fetched; None for a statement that has no rows.
+
+        Raises:
+            InputError: the text is not SQL that this lake can answer.
+        """
+        try:
+            return self._cursor().sql(sql)
+        except duckdb.Error as error:
+            text = str(error).strip()
+            remedy = "Correct the query; 'SHOW TABLES' and 'DESCRIBE variants' tell what there is"
+            if 'near "end"' in text or 'near "references"' in text:
+                remedy = 'end and references are words of SQL: write "end" and "references" in double quotes'
+            raise InputError(f"SQL: {' '.join(text.split())}", "", remedy) from error
+
+    def statement(self, name: str) -> str:
+        """The text of a query kept in `sql/statements/`."""
+        return (_STATEMENTS / f"{name}.sql").read_text()
+
+    @contextmanager
+    def job(self, operation: str, parameters: Mapping[str, object] | None = None) -> "Iterator[Job]":
+        """One unit of work; what it wrote is removed unless it was committed.
+
+        Args:
+            operation: ingest, align, call, ...: what lineage calls it.
+            parameters: what it was asked to do, for lineage; None values are left out.
+
+        Raises:
+            StorageError: the disk is full or fails.
+        """
+        # Imported here: writing Parquet takes its time to load, and most that open a lake only read.
+        from baselake.catalog.job import Job, sweep
+
+        sweep(self.layout, self._connection, self.config)
+        job = Job(self.layout, self._connection, self.config, operation, parameters or {})
+        try:
+            yield job
+        finally:
+            job.end()
+
+    def close(self) -> None:
+        for cursor in self._idle:
+            cursor.close()
+        self._connection.close()
+
+    def __enter__(self) -> "Catalog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            cursor = self._connection.cursor()
+        cursor.execute("USE lake")
+        return cursor
+
+
+def connect(
+    lake: Path, config: Config | None = None, *, read_only: bool = False, snapshot: int | None = None
+) -> Catalog:
+    """Open the lake in a folder.
+
+    Args:
+        lake: the folder.
+        config: settings; None reads `baselake.toml` and the environment.
+        read_only: refuse every change.
+        snapshot: see the lake as it was at this snapshot, read-only.
+
+    Raises:
+        NotFoundError: there is no lake, or no such snapshot.
+        LakeError: the lake was made by a newer release, or is damaged.
+    """
+    layout = LakeLayout(lake.resolve())
+    config = config if config is not None else load_config(layout.root, os.environ)
+    connection = connections.connect(layout, config, read_only=read_only, snapshot=snapshot)
+    return Catalog(layout, config, connection)
+
+
+def create(lake: Path, config: Config | None = None) -> bool:
+    """Make an empty lake in a folder; False where there is one already.
+
+    Raises:
+        ConflictError: the folder holds something that is not a lake.
+    """
+    layout = LakeLayout(lake.resolve())
+    return connections.create_lake(
+        layout, config if config is not None else load_config(layout.root, os.environ)
+    )

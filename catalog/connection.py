@@ -1,0 +1,153 @@
+"""DuckDB connections with a lake attached, and the creation of a lake."""
+
+import os
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from baselake.catalog.extensions import load_extensions
+from baselake.config import Config
+from baselake.errors import ConflictError, LakeError, NotFoundError
+from baselake.lake.partition import LakeLayout
+
+RELEASE = "0.1.0"
+SCHEMA_VERSION = 1
+_SQL = Path(__file__).parent / "sql"
+
+
+def connect(
+    layout: LakeLayout, config: Config, *, read_only: bool, snapshot: int | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A connection in which the lake is attached as `lake` and in use.
+
+    Args:
+        layout: where the lake is.
+        config: threads and memory of DuckDB.
+        read_only: refuse every change.
+        snapshot: show the lake as it was at this snapshot; implies read-only.
+
+    Raises:
+        NotFoundError: there is no lake, or no such snapshot.
+        LakeError: the lake was made by a newer release.
+    """
+    if not layout.catalog.is_file():
+        raise NotFoundError("no lake here", str(layout.root), f"Run: baselake init --lake {layout.root}")
+    connection = _duckdb(layout, config)
+    options = ["READ_ONLY"] if read_only or snapshot is not None else []
+    if snapshot is not None:
+        options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
+    try:
+        _attach(connection, layout, layout.catalog, options)
+    except duckdb.Error as error:
+        if snapshot is not None and "snapshot" in str(error).lower():
+            raise NotFoundError(
+                f"no snapshot {snapshot}", str(layout.root), "List them: baselake sql 'FROM lake.snapshots()'"
+            ) from error
+        raise LakeError(
+            f"the catalog cannot be opened ({first_line(error)})",
+            str(layout.catalog),
+            "Restore it from a backup",
+        ) from error
+    if snapshot is None:
+        _check_version(connection, layout)
+    return connection
+
+
+def create_lake(layout: LakeLayout, config: Config) -> bool:
+    """Make an empty lake; False where there is one already, which is left as it is.
+
+    The catalog is made under another name and renamed when whole: a crash leaves no half lake.
+
+    Raises:
+        ConflictError: the folder holds something that is not a lake.
+    """
+    if layout.catalog.is_file():
+        connect(layout, config, read_only=True).close()
+        return False
+    unfinished = layout.catalog.with_suffix(".unfinished")
+    if layout.root.exists():
+        ours = {unfinished.name, "baselake.toml", layout.data.name, layout.jobs.name, layout.references.name}
+        ours |= {unfinished.name + suffix for suffix in ("-wal", "-shm", "-journal")}
+        strangers = sorted(entry.name for entry in layout.root.iterdir() if entry.name not in ours)
+        if strangers:
+            raise ConflictError(
+                f"the folder is not empty (it holds {strangers[0]})",
+                str(layout.root),
+                "Choose another folder",
+            )
+    for folder in (layout.data, layout.references, layout.jobs):
+        folder.mkdir(parents=True, exist_ok=True)
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
+    # Write-ahead logging lets readers go on while a writer commits; SQLite keeps the choice in the file.
+    with sqlite3.connect(unfinished) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+    database.close()
+    connection = _duckdb(layout, config)
+    _attach(connection, layout, unfinished, [])
+    connection.execute("BEGIN")
+    connection.execute((_SQL / "schema" / "0001_initial.sql").read_text())
+    for view in sorted((_SQL / "views").glob("*.sql")):
+        connection.execute(view.read_text())
+    connection.execute(
+        "INSERT INTO schema_migrations VALUES (?, '0001_initial', ?, ?)",
+        [SCHEMA_VERSION, datetime.now(UTC), RELEASE],
+    )
+    connection.execute("COMMIT")
+    connection.close()
+    with sqlite3.connect(unfinished) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    os.rename(unfinished, layout.catalog)
+    return True
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, without a full stop."""
+    return str(error).strip().splitlines()[0].rstrip(".")
+
+
+def quoted(text: str | Path) -> str:
+    """An SQL string literal, for the statements that take no parameters."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def _duckdb(layout: LakeLayout, config: Config) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(
+        config={
+            "threads": config.threads,
+            "memory_limit": f"{config.memory_bytes // 2**20}MiB",
+            "temp_directory": str(layout.scratch / "duckdb"),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+    load_extensions(connection)
+    return connection
+
+
+def _attach(
+    connection: duckdb.DuckDBPyConnection, layout: LakeLayout, catalog: Path, options: list[str]
+) -> None:
+    # The data path is given anew each time so that a lake whose folder was moved still opens.
+    settings = [
+        f"DATA_PATH {quoted(str(layout.data) + os.sep)}",
+        "OVERRIDE_DATA_PATH true",
+        "DATA_INLINING_ROW_LIMIT 0",
+        *options,
+    ]
+    connection.execute(f"ATTACH {quoted(f'ducklake:sqlite:{catalog}')} AS lake ({', '.join(settings)})")
+    connection.execute("USE lake")
+
+
+def _check_version(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> None:
+    row = connection.execute("SELECT max(version), max(release) FROM schema_migrations").fetchone()
+    version, release = row if row is not None else (None, None)
+    if version != SCHEMA_VERSION:
+        raise LakeError(
+            f"made by baselake {release}, table version {version}; this is {RELEASE}, version {SCHEMA_VERSION}",
+            str(layout.root),
+            "Upgrade baselake",
+        )

@@ -1,0 +1,1 @@
+"""Writing the lake's rows in the field's own formats."""

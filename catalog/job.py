@@ -1,0 +1,267 @@
+"""One unit of work: files written outside, then everything made visible in one transaction.
+
+A job journals the path of every file before it makes it, and holds a lock on the journal while it lives. What a
+dead job left behind is therefore known exactly, and the next writer removes it (`sweep`).
+"""
+
+import os
+import shutil
+import socket
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from fcntl import LOCK_EX, flock
+from functools import partial
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from baselake.catalog.connection import RELEASE, first_line, quoted
+from baselake.catalog.locks import commit_lock, try_lock
+from baselake.config import Config
+from baselake.errors import LakeError
+from baselake.lake.parquet import DataFile, TableWriter, storage_error
+from baselake.lake.partition import LakeLayout
+from baselake.lake.schema import TABLES
+
+
+class Transaction:
+    """What a job may do while it holds the commit lock. Everything or nothing of it becomes visible.
+
+    Arrow tables are handed to DuckDB as C streams: given the table itself, it imports pyarrow.dataset, a tenth of a
+    second.
+    """
+
+    def __init__(self, job: "Job", cursor: duckdb.DuckDBPyConnection) -> None:
+        self._job = job
+        self._cursor = cursor
+
+    def query(self, sql: str, params: Sequence[object] = ()) -> pa.Table:
+        """Rows as the transaction sees them."""
+        return self._cursor.execute(sql, list(params)).to_arrow_table()
+
+    def execute(self, sql: str, params: Sequence[object] = ()) -> None:
+        """Run a statement, such as a DELETE of rows that are being replaced."""
+        self._cursor.execute(sql, list(params))
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Add rows, columns by name; columns that are not given are NULL."""
+        if rows.num_rows:
+            self._cursor.register("rows_to_insert", rows.__arrow_c_stream__())
+            self._cursor.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM rows_to_insert')
+            self._cursor.unregister("rows_to_insert")
+
+    def add_new(self, table: str, rows: pa.Table, key: Sequence[str]) -> int:
+        """Add the rows of a bulk table whose key is not there yet; the number added.
+
+        Nobody else commits meanwhile, so two samples that bring the same new allele leave one row.
+        """
+        spec = TABLES[table]
+        self._cursor.register("rows_to_add", rows.__arrow_c_stream__())
+        # Bounds on the sort column let DuckLake skip the files of other regions.
+        (sorted_by,) = spec.sort_by
+        where = " AND ".join(f"o.{column} IS NOT DISTINCT FROM n.{column}" for column in key)
+        new = self.query(
+            f"SELECT * FROM rows_to_add AS n WHERE NOT EXISTS (SELECT 1 FROM {table} AS o WHERE {where}"
+            f" AND o.{sorted_by} = n.{sorted_by})"
+            f" ORDER BY {', '.join((*spec.partition_by, *spec.sort_by, *key))}"
+        )
+        self._cursor.unregister("rows_to_add")
+        for part in _partitions(new, spec.partition_by):
+            with self._job.writer(
+                table, {column: part[column][0].as_py() for column in spec.partition_by}
+            ) as out:
+                out.write(part)
+        return new.num_rows
+
+
+class Job:
+    """One unit of work under way; made by `Catalog.job`.
+
+    Attributes:
+        id: unique in the lake, sorts by time.
+        inputs: what lineage records as read; append to it.
+        bytes_near: bytes read from this node; add to it.
+    """
+
+    def __init__(
+        self,
+        layout: LakeLayout,
+        connection: duckdb.DuckDBPyConnection,
+        config: Config,
+        operation: str,
+        parameters: Mapping[str, object],
+    ) -> None:
+        self.started = datetime.now(UTC)
+        self.id = f"{self.started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"
+        self.inputs: list[str] = []
+        self.bytes_near = 0
+        self._layout = layout
+        self._connection = connection
+        self._config = config
+        self._operation = operation
+        self._parameters = {key: str(value) for key, value in parameters.items() if value is not None}
+        self._files: dict[int, DataFile] = {}
+        self._numbers = 0
+        self._lock = threading.Lock()
+        self._committed = False
+        layout.jobs.mkdir(parents=True, exist_ok=True)
+        self._journal = open(layout.job_journal(self.id), "x")  # noqa: SIM115 - closed by _end
+        flock(self._journal, LOCK_EX)
+
+    @property
+    def scratch(self) -> Path:
+        """A private folder for spilled data, removed with the job."""
+        folder = self._layout.job_scratch(self.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def writer(self, table: str, partition: Mapping[str, str | int | None]) -> TableWriter:
+        """A writer of one new file in a partition; safe to call from several threads.
+
+        Raises:
+            StorageError: the disk is full or fails.
+        """
+        spec = TABLES[table]
+        with self._lock:
+            self._numbers += 1
+            number = self._numbers
+            path = self._layout.data_file(spec, partition, self.id, number)
+            try:
+                print(path.relative_to(self._layout.root), file=self._journal, flush=True)
+                os.fsync(self._journal.fileno())
+            except OSError as error:
+                raise storage_error(error, path) from error
+        return TableWriter(spec, path, partial(self._add_file, number))
+
+    @contextmanager
+    def commit(self) -> Iterator[Transaction]:
+        """The one transaction in which the job's files, rows and lineage become visible.
+
+        A block that raises leaves the lake as it was.
+
+        Raises:
+            LakeError: the catalog refused the transaction, or another writer held the lock too long.
+        """
+        with commit_lock(self._layout.commit_lock, self._config.commit_timeout_seconds):
+            cursor = self._connection.cursor()
+            cursor.execute("USE lake")
+            cursor.execute("BEGIN")
+            try:
+                yield Transaction(self, cursor)
+                self._register(cursor)
+                cursor.execute("COMMIT")
+                self._committed = True
+            except duckdb.Error as error:
+                raise LakeError(
+                    f"the catalog refused the {self._operation} ({first_line(error)})",
+                    str(self._layout.root),
+                    "Nothing was changed; run the same command again",
+                ) from error
+            finally:
+                # Closing the cursor rolls back what was not committed.
+                cursor.close()
+                if not self._committed:
+                    _remove_unregistered_inserts(self._layout, self._connection)
+
+    def _add_file(self, number: int, file: DataFile) -> None:
+        with self._lock:
+            self._files[number] = file
+
+    def _register(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        # Rows are numbered as files are registered: in the order in which those were begun, not finished.
+        files = [self._files[number] for number in sorted(self._files)]
+        for table in dict.fromkeys(file.table for file in files):
+            paths = ", ".join(quoted(file.path) for file in files if file.table == table)
+            cursor.execute(
+                f"CALL ducklake_add_data_files('lake', {quoted(table)}, [{paths}], hive_partitioning => true)"
+            )
+        root = self._layout.root
+        cursor.execute(
+            "INSERT INTO lineage VALUES (?, ?, 'baselake', ?, ?, ?, ?, 'cpu', ?, ?, ?, ?, 0)",
+            [
+                self.id,
+                self._operation,
+                RELEASE,
+                self.inputs,
+                [str(file.path.relative_to(root)) for file in files],
+                self._parameters,
+                socket.gethostname(),
+                self.started,
+                datetime.now(UTC),
+                self.bytes_near,
+            ],
+        )
+
+    def end(self) -> None:
+        """Remove what the job leaves: its spilled data always, its files unless they were committed."""
+        if not self._committed:
+            _remove_unregistered(self._layout, self._connection, self.id)
+        shutil.rmtree(self._layout.job_scratch(self.id), ignore_errors=True)
+        self._layout.job_journal(self.id).unlink(missing_ok=True)
+        self._journal.close()
+
+
+def sweep(layout: LakeLayout, connection: duckdb.DuckDBPyConnection, config: Config) -> int:
+    """Remove what dead jobs left behind; the number of jobs cleared.
+
+    Files that DuckLake itself wrote for a transaction that died (names begin with `ducklake-`) are not in a
+    journal; they are looked for only after a crash, under the commit lock, when nobody else can be writing them.
+    """
+    cleared = 0
+    for journal in sorted(layout.jobs.glob("*")) if layout.jobs.is_dir() else []:
+        descriptor = try_lock(journal)
+        if descriptor is None:
+            continue
+        _remove_unregistered(layout, connection, journal.name)
+        shutil.rmtree(layout.job_scratch(journal.name), ignore_errors=True)
+        journal.unlink(missing_ok=True)
+        os.close(descriptor)
+        cleared += 1
+    if cleared:
+        with commit_lock(layout.commit_lock, config.commit_timeout_seconds):
+            _remove_unregistered_inserts(layout, connection)
+    return cleared
+
+
+def _remove_unregistered_inserts(layout: LakeLayout, connection: duckdb.DuckDBPyConnection) -> None:
+    """Remove the files DuckLake itself wrote for transactions that failed; the commit lock must be held."""
+    known = _registered(connection)
+    for path in layout.data.rglob("ducklake-*.parquet"):
+        if path.name not in known:
+            path.unlink()
+
+
+def _remove_unregistered(layout: LakeLayout, connection: duckdb.DuckDBPyConnection, job_id: str) -> None:
+    lines = layout.job_journal(job_id).read_text().splitlines(keepends=True)
+    # A line without its end was cut by the crash, before the file it names was made.
+    paths = [layout.root / line.rstrip("\n") for line in lines if line.endswith("\n")]
+    known = _registered(connection) if paths else set()
+    for path in paths:
+        if path.name not in known:
+            path.unlink(missing_ok=True)
+
+
+def _registered(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Names of every Parquet file that some snapshot of the lake still holds."""
+    cursor = connection.cursor()
+    rows = cursor.execute(
+        "SELECT path FROM __ducklake_metadata_lake.ducklake_data_file"
+        " UNION ALL SELECT path FROM __ducklake_metadata_lake.ducklake_delete_file"
+        " UNION ALL SELECT path FROM __ducklake_metadata_lake.ducklake_files_scheduled_for_deletion"
+    ).fetchall()
+    cursor.close()
+    return {path.rsplit("/", 1)[-1] for (path,) in rows}
+
+
+def _partitions(rows: pa.Table, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Slices of equal values in `columns` of a table sorted by them."""
+    start = 0
+    keys = list(zip(*(rows[column].to_pylist() for column in columns), strict=True)) if rows.num_rows else []
+    for end in range(1, len(keys) + 1):
+        if end == len(keys) or keys[end] != keys[start]:
+            yield rows.slice(start, end - start)
+            start = end

@@ -1,0 +1,42 @@
+"""What is recorded about samples."""
+
+from collections.abc import Sequence
+
+from baselake.catalog.catalog import Catalog
+
+
+def sample_names(catalog: Catalog) -> list[str]:
+    """Every sample in the lake, sorted."""
+    names: list[str] = catalog.query("SELECT sample_id FROM samples ORDER BY 1")["sample_id"].to_pylist()
+    return names
+
+
+def aligned_samples(catalog: Catalog, reference: str, samples: Sequence[str]) -> set[str]:
+    """Those of `samples` that have alignments on an assembly."""
+    found = set()
+    for sample in samples:
+        # Pruned to one sample's files, of which one row is enough.
+        sql = "SELECT 1 FROM alignments WHERE reference = ? AND sample_id = ? LIMIT 1"
+        if catalog.query(sql, [reference, sample]).num_rows:
+            found.add(sample)
+    return found
+
+
+def describe_sample(
+    catalog: Catalog,
+    sample: str,
+    *,
+    sex: str | None,
+    family: str | None,
+    father: str | None,
+    mother: str | None,
+) -> None:
+    """Record what is known of a sample; what is None stays as it is, sex `unknown` is recorded as NULL."""
+    given = {"sex": sex, "family": family, "father": father, "mother": mother}
+    chosen = {column: value for column, value in given.items() if value is not None}
+    if not chosen:
+        return
+    with catalog.job("samples set", {"sample": sample, **chosen}) as job, job.commit() as tx:
+        assignments = ", ".join(f"{column} = ?" for column in chosen)
+        values = [None if value == "unknown" else value for value in chosen.values()]
+        tx.execute(f"UPDATE samples SET {assignments} WHERE sample_id = ?", [*values, sample])

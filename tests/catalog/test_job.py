@@ -1,0 +1,151 @@
+"""A job's work becomes visible whole or not at all, however it ends, beside any number of others."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from baselake.catalog.catalog import Catalog, connect
+from baselake.config import Config
+from baselake.errors import LakeError
+
+from .writer_process import reads, write_alleles, write_reads
+
+
+def count(catalog: Catalog, table: str) -> int:
+    return catalog.query(f"SELECT count(*) AS n FROM {table}")["n"][0].as_py()
+
+
+def files(lake: Path) -> set[str]:
+    return {str(path.relative_to(lake)) for path in (lake / "data").rglob("*.parquet")}
+
+
+def test_files_rows_and_lineage_appear_together(catalog: Catalog) -> None:
+    with catalog.job("ingest", {"sample": "S", "reference": None}) as job:
+        job.inputs.append("a.fastq")
+        with job.writer("read_records", {"run_id": "R", "lane": None}) as out:
+            out.write(reads("R", 3))
+        assert count(catalog, "read_records") == 0
+        with job.commit() as tx:
+            tx.insert("runs", pa.table({"run_id": ["R"]}))
+            assert count(catalog, "runs") == 0
+    assert (count(catalog, "read_records"), count(catalog, "runs")) == (3, 1)
+    (line,) = catalog.query("SELECT * FROM lineage").to_pylist()
+    assert (line["operation"], line["inputs"], line["parameters"]) == (
+        "ingest",
+        ["a.fastq"],
+        [("sample", "S")],
+    )
+    assert line["outputs"] == [
+        f"data/main/read_records/run_id=R/lane=__HIVE_DEFAULT_PARTITION__/{job.id}-0001.parquet"
+    ]
+
+
+def test_rows_lie_in_the_order_in_which_their_files_were_begun(catalog: Catalog) -> None:
+    with catalog.job("ingest") as job:
+        begun = [job.writer("read_records", {"run_id": "R", "lane": None}) for _ in range(3)]
+        for rows, out in zip((2, 3, 4), begun, strict=True):
+            out.write(reads("R", rows))
+        for out in reversed(begun):
+            out.close()
+        with job.commit():
+            pass
+    stored = catalog.query("SELECT filename, count(*) AS n FROM read_records GROUP BY 1 ORDER BY min(rowid)")
+    assert stored["n"].to_pylist() == [2, 3, 4]
+
+
+@pytest.mark.parametrize("inside_commit", [False, True])
+def test_a_job_that_raises_leaves_nothing(catalog: Catalog, lake: Path, inside_commit: bool) -> None:
+    before = files(lake)
+    with pytest.raises(ZeroDivisionError), catalog.job("ingest") as job:
+        with job.writer("read_records", {"run_id": "R", "lane": None}) as out:
+            out.write(reads("R", 3))
+        if inside_commit:
+            with job.commit() as tx:
+                tx.insert("runs", pa.table({"run_id": ["R"]}))
+                raise ZeroDivisionError
+        raise ZeroDivisionError
+    assert (count(catalog, "read_records"), count(catalog, "runs"), count(catalog, "lineage")) == (0, 0, 0)
+    assert files(lake) == before
+    assert not list((lake / "jobs").iterdir())
+
+
+def test_the_catalog_says_what_it_refuses(catalog: Catalog) -> None:
+    with (
+        pytest.raises(LakeError, match="refused the ingest"),
+        catalog.job("ingest") as job,
+        job.commit() as tx,
+    ):
+        tx.execute("INSERT INTO no_such_table VALUES (1)")
+    write_reads(catalog, "R", 1)
+    assert count(catalog, "read_records") == 1
+
+
+def test_an_allele_is_added_once(catalog: Catalog) -> None:
+    for starts, added in (([1, 5], 2), ([1, 5, 7], 1), ([5], 0)):
+        assert write_alleles(catalog, starts) == added
+    assert catalog.query("SELECT start FROM variants ORDER BY 1")["start"].to_pylist() == [1, 5, 7]
+
+
+def test_a_query_for_another_partition_reads_no_file(catalog: Catalog) -> None:
+    write_reads(catalog, "R1", 5)
+    write_reads(catalog, "R2", 5)
+    plan = catalog.query("EXPLAIN ANALYZE SELECT * FROM read_records WHERE run_id = 'R2'").to_pylist()
+    assert "run_id=R2" in str(plan)
+    assert "run_id=R1" not in str(plan)
+
+
+def test_an_older_snapshot_shows_what_was_then(catalog: Catalog, lake: Path, config: Config) -> None:
+    write_reads(catalog, "R1", 5)
+    snapshot = catalog.query("SELECT id FROM lake.current_snapshot()")["id"][0].as_py()
+    write_reads(catalog, "R2", 2)
+    with connect(lake, config, snapshot=snapshot) as then:
+        assert count(then, "read_records") == 5
+    assert count(catalog, "read_records") == 7
+
+
+def start_writer(lake: Path, what: str, writer: int, commits: int) -> subprocess.Popen:
+    command = [sys.executable, str(Path(__file__).with_name("writer_process.py")), str(lake), what]
+    return subprocess.Popen([*command, str(writer), str(commits)], stdout=subprocess.PIPE, text=True)
+
+
+def test_writers_side_by_side_lose_and_double_nothing(lake: Path, catalog: Catalog) -> None:
+    writers = [start_writer(lake, "alleles", i, 5) for i in range(3)]
+    seen = 0
+    while any(process.poll() is None for process in writers):
+        now = count(catalog, "variants")  # a reader is never refused, and never sees less than before
+        assert now >= seen
+        seen = now
+    assert [process.communicate()[0].split() for process in writers] == [list("01234")] * 3
+    assert [process.returncode for process in writers] == [0, 0, 0]
+    assert count(catalog, "variants") == 5 + 3 * 5
+    assert count(catalog, "lineage") == 15
+
+
+@pytest.mark.slow
+def test_sigkill_at_any_moment_leaves_whole_jobs_only(lake: Path, config: Config) -> None:
+    for attempt in range(8):
+        process = start_writer(lake, "reads", attempt, 100)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.05 + 0.07 * attempt)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        with connect(lake, config) as catalog:
+            runs = count(catalog, "runs")
+            assert count(catalog, "read_records") == 50 * runs
+            assert count(catalog, "lineage") == runs
+    with connect(lake, config) as catalog:
+        write_reads(catalog, "last", 1)  # sweeps what the dead left
+        registered = catalog.query("SELECT path FROM __ducklake_metadata_lake.ducklake_data_file")[
+            "path"
+        ].to_pylist()
+    assert {Path(path).name for path in files(lake)} == {Path(path).name for path in registered}
+    assert not list((lake / "jobs").iterdir())
+    assert not (lake / "scratch").exists() or not list((lake / "scratch").iterdir())
