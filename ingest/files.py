@@ -1,0 +1,84 @@
+"""Files of any kind that holds reads: each goes to the module that knows its format."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from baselake.catalog.catalog import Catalog
+from baselake.errors import InputError, NotFoundError
+from baselake.ingest.fastq_files import is_fastq_name
+from baselake.progress import QUIET, Progress
+
+_SAM_ENDINGS = (".sam", ".sam.gz", ".bam", ".cram")
+
+
+def ingest_files(
+    catalog: Catalog,
+    paths: Sequence[Path],
+    *,
+    sample: str | None = None,
+    library: str | None = None,
+    reference: str | None = None,
+    sex: str | None = None,
+    progress: Progress = QUIET,
+) -> None:
+    """Import files, told apart by their content; all of them become visible together.
+
+    Args:
+        catalog: the lake.
+        paths: files, or folders, of which every file called as files of reads are is taken, however deep.
+        sample: the sample; None takes it from read groups or file names.
+        library: the library; None takes it from read groups, else the sample's name.
+        reference: the assembly alignments are on; None finds it by the header's sequences.
+        sex: `male` or `female`.
+        progress: where progress is shown.
+
+    Raises:
+        NotFoundError: a path does not exist, or a folder holds no reads.
+        InputError: a file is of no known format, or not what its format says.
+        ConflictError: a file was imported as another sample's.
+    """
+    # Imported where it is known which is needed: starting takes as long as importing a small file.
+    from baselake.ingest.sam_stream import detect_format
+
+    files = list(_files(paths))
+    aligned = [path for path in files if detect_format(path) is not None]
+    if aligned and len(aligned) < len(files):
+        other = next(path for path in files if path not in aligned)
+        raise InputError(
+            f"FASTQ ({other.name}) and SAM, BAM or CRAM ({aligned[0].name}) in one import",
+            str(other),
+            "Import them one kind at a time",
+        )
+    if aligned:
+        from baselake.ingest.bam import ingest_bam
+
+        ingest_bam(
+            catalog, files, sample=sample, library=library, reference=reference, sex=sex, progress=progress
+        )
+    else:
+        from baselake.ingest.fastq import ingest_fastq
+
+        ingest_fastq(catalog, files, sample=sample, library=library, sex=sex, progress=progress)
+
+
+def _files(paths: Iterable[Path]) -> Iterable[Path]:
+    for path in paths:
+        if not path.exists():
+            raise NotFoundError("no such file or folder", str(path), "Check the path")
+        if not path.is_dir():
+            yield path
+            continue
+        if (path / "RunInfo.xml").exists():
+            raise InputError(
+                "an Illumina run folder, whose base calls this release does not read",
+                str(path),
+                "Convert it to FASTQ and import those",
+            )
+        found = sorted(entry for entry in path.rglob("*") if entry.is_file() and _is_called_reads(entry))
+        if not found:
+            raise NotFoundError("no FASTQ, SAM, BAM or CRAM file in the folder", str(path), "Check the path")
+        yield from found
+
+
+def _is_called_reads(path: Path) -> bool:
+    return is_fastq_name(path) or path.name.lower().endswith(_SAM_ENDINGS)

@@ -1,0 +1,41 @@
+"""Samples as an import records them."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from baselake.catalog.catalog import Catalog
+from baselake.catalog.job import Transaction
+from baselake.errors import ConflictError
+
+
+def record_sample(tx: Transaction, sample: str, sex: str | None) -> None:
+    """Add a sample that is not there yet, or its sex where that was not known.
+
+    Raises:
+        ConflictError: another sex is recorded.
+    """
+    there = tx.query("SELECT sex FROM samples WHERE sample_id = ?", [sample]).to_pylist()
+    if not there:
+        tx.insert("samples", pa.Table.from_pylist([{"sample_id": sample, "sex": sex}]))
+    elif sex is not None and there[0]["sex"] is None:
+        tx.execute("UPDATE samples SET sex = ? WHERE sample_id = ?", [sex, sample])
+    elif sex is not None and there[0]["sex"] != sex:
+        raise ConflictError(
+            f"recorded as {there[0]['sex']}",
+            f"sample {sample}",
+            f"Leave out --sex, or first run: baselake samples set {sample} --sex {sex}",
+        )
+
+
+def record_sex(catalog: Catalog, samples: Sequence[str], sex: str) -> None:
+    """The sex of samples whose files were all in the lake already.
+
+    Raises:
+        ConflictError: another sex is recorded.
+    """
+    recorded = {row["sample_id"]: row["sex"] for row in catalog.query("SELECT * FROM samples").to_pylist()}
+    if any(recorded.get(sample) != sex for sample in samples):
+        with catalog.job("ingest", {"sex": sex}) as job, job.commit() as tx:
+            for sample in samples:
+                record_sample(tx, sample, sex)
