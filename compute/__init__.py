@@ -1,0 +1,1 @@
+"""Computation on what the lake holds: align, sort, mark duplicates, call."""

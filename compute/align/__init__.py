@@ -1,0 +1,140 @@
+"""Alignment: a sample's reads to sorted, duplicate-marked `alignments`, one commit a sample."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from baselake.catalog.catalog import Catalog
+from baselake.catalog.job import Transaction
+from baselake.catalog.references import Reference
+from baselake.errors import ConflictError, NotFoundError
+from baselake.progress import QUIET, Progress
+
+# What aligns is imported where something is to be aligned: `baselake call` of aligned samples does not pay for it.
+if TYPE_CHECKING:
+    from baselake.compute.align.mapping import Mapper
+    from baselake.compute.align.sample import ReadGroup
+
+# Pixels up to which duplicates of a tile are optical ones, on flow cells without a pattern.
+OPTICAL_DISTANCE = 100
+
+# Reads of every read group, and how many of them are aligned. A read has one primary record, mapped or not
+# (FLAG without 0x100 and 0x800), so that the two agree just when everything is aligned. IN, unlike a join, lets
+# DuckLake leave out the files of all other samples.
+_READS = """
+SELECT read_group_id, count(*) AS reads
+FROM read_records
+WHERE read_group_id IN (SELECT read_group_id FROM read_groups WHERE sample_id = ?) GROUP BY ALL
+"""
+_ALIGNED = """
+SELECT read_group_id, count(*) AS reads
+FROM alignments
+WHERE reference = ? AND sample_id = ? AND flag & 2304 = 0 GROUP BY ALL
+"""
+
+
+def align_samples(
+    catalog: Catalog,
+    samples: Sequence[str],
+    reference: Reference,
+    progress: Progress = QUIET,
+    *,
+    optical_distance: int = OPTICAL_DISTANCE,
+) -> None:
+    """Aligns samples to a reference, sorts, marks duplicates, and commits each sample by itself.
+
+    A sample whose reads are all aligned on that reference, by baselake or in the BAM they came from, is left as
+    it is. If some are not (reads were added since), all its reads are aligned and the old alignments replaced in
+    the same transaction: duplicates are a property of the whole library, and could not be told otherwise.
+
+    Args:
+        catalog: the lake.
+        samples: ids.
+        reference: the assembly.
+        progress: where progress is shown.
+        optical_distance: pixels up to which duplicates of a tile are optical: 100, or 2500 for patterned flow cells.
+
+    Raises:
+        NotFoundError: no such sample, or a sample without reads.
+        ConflictError: alignments of the sample have no reads in the lake to align again, or another process changed
+            its reads or alignments meanwhile.
+        StorageError: the disk is full or fails.
+    """
+    mapper: Mapper | None = None
+    for sample in samples:
+        reads, aligned = _state(catalog, sample, reference.name)
+        if not reads:
+            known = catalog.query("SELECT 1 FROM samples WHERE sample_id = ?", [sample]).num_rows
+            what = f"sample {sample!r} has no reads" if known else f"no sample {sample!r}"
+            raise NotFoundError(what, str(catalog.layout.root), "Run: baselake ingest")
+        if reads == aligned:
+            progress.note(f"{sample} is aligned to {reference.name} already")
+            continue
+        if foreign := sorted(aligned.keys() - reads.keys()):
+            raise ConflictError(
+                f"sample {sample} has alignments to {reference.name} whose reads are not in the lake",
+                f"read group {foreign[0]}",
+                "Ingest the file they came from again",
+            )
+        if mapper is None:
+            # Nothing of this job is committed: it lends its scratch folder to an index that is not there yet.
+            from baselake.compute.align.mapping import open_mapper
+
+            with catalog.job("index") as job, progress.task(f"index {reference.name}"):
+                mapper = open_mapper(reference, catalog.config.threads, job.scratch)
+        _align_sample(catalog, mapper, sample, (reads, aligned), optical_distance, progress)
+
+
+def _align_sample(
+    catalog: Catalog,
+    mapper: "Mapper",
+    sample: str,
+    state: tuple[dict[str, int], dict[str, int]],
+    optical_distance: int,
+    progress: Progress,
+) -> None:
+    from baselake.compute.align.sample import write_alignments
+
+    reads, aligned = state
+    name = mapper.reference.name
+    parameters = {"sample": sample, "reference": name, "optical_distance": optical_distance}
+    with catalog.job("align", parameters | mapper.parameters()) as job:
+        read_groups = _read_groups(catalog, sample, reads)
+        job.inputs.extend(f"read_group:{group.id}" for group in read_groups)
+        with progress.task(f"align {sample}", total=sum(reads.values()), unit="reads") as task:
+            write_alignments(catalog, job, mapper, sample, read_groups, optical_distance, task)
+        with job.commit() as transaction:
+            if _state(transaction, sample, name) != state:
+                raise ConflictError(
+                    f"the reads or alignments of sample {sample} were changed while it was being aligned",
+                    str(catalog.layout.root),
+                    "Run the same command again",
+                )
+            if aligned:
+                transaction.execute(
+                    "DELETE FROM alignments WHERE reference = ? AND sample_id = ?", [name, sample]
+                )
+
+
+def _state(
+    source: Catalog | Transaction, sample: str, reference: str
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Reads of the sample by read group, and those of them that are aligned."""
+    reads = source.query(_READS, [sample])
+    aligned = source.query(_ALIGNED, [reference, sample])
+    return (
+        dict(zip(reads["read_group_id"].to_pylist(), reads["reads"].to_pylist(), strict=True)),
+        dict(zip(aligned["read_group_id"].to_pylist(), aligned["reads"].to_pylist(), strict=True)),
+    )
+
+
+def _read_groups(catalog: Catalog, sample: str, reads: dict[str, int]) -> "list[ReadGroup]":
+    from baselake.compute.align.sample import ReadGroup
+
+    rows = catalog.query(
+        "SELECT DISTINCT read_group_id, library FROM read_groups WHERE sample_id = ? ORDER BY ALL", [sample]
+    ).to_pylist()
+    return [
+        ReadGroup(id=row["read_group_id"], library=row["library"])
+        for row in rows
+        if row["read_group_id"] in reads
+    ]

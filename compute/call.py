@@ -1,0 +1,350 @@
+"""Germline variants of samples: alignment partitions in, genotypes and variants out, one commit a sample."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import groupby
+
+import numpy as np
+import pyarrow as pa
+
+from baselake.catalog.catalog import Catalog
+from baselake.catalog.job import Job, Transaction
+from baselake.catalog.references import Reference
+from baselake.compute.arrow_columns import string_buffers
+from baselake.compute.in_order import in_order
+from baselake.compute.pileup import DEFAULT_PARAMETERS, PADDING, CallParameters, call_region
+from baselake.compute.ploidy import is_sex_chromosome, ploidy_segments
+from baselake.errors import NotFoundError
+from baselake.lake.parquet import TableWriter
+from baselake.lake.region import Region, parse_region
+from baselake.lake.schema import GENOTYPES, VARIANTS
+from baselake.lake.variants import variant_types
+from baselake.progress import QUIET, Progress
+
+# A change of the model that changes calls must change this: samples called by another model are called again.
+MODEL = "pileup-2"
+
+# Alignments read at a time: enough to keep a query's overhead small, few enough (about 200 MB at 150 bp) for
+# several windows to be in memory.
+_WINDOW_RECORDS = 400_000
+_MAX_WINDOW = 1_000_000
+# Bases one core calls at a time.
+_MIN_PART = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Window:
+    """A stretch that is read at once: [start, end) of a contig, of one ploidy."""
+
+    region: Region
+    ploidy: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Span:
+    """What a sample has on one contig.
+
+    Attributes:
+        contig: its name.
+        records: alignments there.
+        files: names of the files that hold them.
+        stretches: start and end of what the alignments of each bin of starts cover, and their number, in order.
+    """
+
+    contig: str
+    records: int
+    files: tuple[str, ...]
+    stretches: tuple[tuple[int, int, int], ...]
+
+
+def call_samples(
+    catalog: Catalog,
+    samples: Sequence[str],
+    reference: Reference,
+    *,
+    region: Region | None = None,
+    progress: Progress = QUIET,
+    parameters: CallParameters = DEFAULT_PARAMETERS,
+) -> None:
+    """Call SNVs and small indels of samples and commit them, a sample at a time.
+
+    A sample that was called before, on the same alignments and by the same model, is left as it is. Where its
+    alignments, its sex or the model have changed, its old genotypes are replaced in the same transaction.
+    Results depend neither on the number of threads nor on how the genome is cut.
+
+    Args:
+        catalog: the lake.
+        samples: sample ids.
+        reference: the assembly the samples are aligned to.
+        region: call there only; None calls everywhere.
+        progress: where progress and notes are shown.
+        parameters: thresholds and priors.
+
+    Raises:
+        NotFoundError: no such sample or contig, or a sample without alignments there.
+        StorageError: the disk is full or fails.
+    """
+    if region is not None and region.contig not in reference.lengths:
+        raise NotFoundError(f"no contig {region.contig!r}", f"reference {reference.name}")
+    for sample in samples:
+        _call_sample(catalog, sample, reference, region, progress, parameters)
+
+
+def _call_sample(
+    catalog: Catalog,
+    sample: str,
+    reference: Reference,
+    region: Region | None,
+    progress: Progress,
+    parameters: CallParameters,
+) -> None:
+    sex = _sex(catalog, sample)
+    spans = _spans(catalog, sample, reference, region)
+    fingerprint = _fingerprint(spans)
+    model = f"{MODEL} {sex or 'sex unknown'} {asdict(parameters)}"
+    asked = {
+        "sample": sample,
+        "reference": reference.name,
+        "region": region,
+        "model": model,
+        "alignments": json.dumps(fingerprint),
+    }
+    where = f" in {region}" if region is not None else ""
+    if _called_before(catalog, sample, reference, region, model, fingerprint):
+        progress.note(f"{sample} is called already on {reference.name}{where}")
+        return
+    if sex is None and any(is_sex_chromosome(span.contig) for span in spans):
+        progress.note(
+            f"the sex of {sample} is not known: X and Y are called as diploid; tell it by"
+            f" baselake samples set {sample} --sex male"
+        )
+    with catalog.job("call", asked) as job:
+        job.inputs.extend(sorted({file for span in spans for file in span.files}))
+        windows = list(_windows(spans, reference, region, sex))
+        calls = _calls(catalog, sample, reference, windows, progress, parameters)
+        alleles = _write_genotypes(job, sample, reference.name, calls)
+        with job.commit() as tx:
+            _replace(tx, sample, reference.name, region)
+            for contig, found in alleles.items():
+                rows = _variant_rows(reference.name, contig, found)
+                tx.add_new("variants", rows, ("reference", "variant_id"))
+
+
+def _sex(catalog: Catalog, sample: str) -> str | None:
+    rows = catalog.query("SELECT sex FROM samples WHERE sample_id = ?", [sample]).to_pylist()
+    if not rows:
+        raise NotFoundError(
+            f"no sample {sample!r}", str(catalog.layout.root), "'baselake samples' lists them"
+        )
+    sex: str | None = rows[0]["sex"]
+    return sex if sex in ("male", "female") else None
+
+
+def _spans(catalog: Catalog, sample: str, reference: Reference, region: Region | None) -> list[_Span]:
+    rows = catalog.query(
+        catalog.statement("alignment_spans"),
+        {
+            "reference": reference.name,
+            "sample": sample,
+            "contig": region.contig if region is not None else None,
+        },
+    ).to_pylist()
+    if not rows:
+        on = f"{reference.name}, {region.contig}" if region is not None else reference.name
+        raise NotFoundError(f"{sample} has no alignments on {on}", "", f"Run: baselake align {sample}")
+    order = {contig: place for place, contig in enumerate(reference.lengths)}
+    bins = sorted(rows, key=lambda row: (order[row["contig"]], row["first"]))
+    spans = []
+    for contig, group in groupby(bins, key=lambda row: row["contig"]):
+        held = list(group)
+        spans.append(
+            _Span(
+                contig=contig,
+                records=sum(row["records"] for row in held),
+                files=tuple(sorted({file.rsplit("/", 1)[-1] for row in held for file in row["files"]})),
+                stretches=tuple((row["first"], row["last"], row["records"]) for row in held),
+            )
+        )
+    return spans
+
+
+def _fingerprint(spans: Sequence[_Span]) -> dict[str, str]:
+    """By contig, what tells whether its alignments have changed."""
+    return {
+        span.contig: hashlib.sha256(repr((span.records, span.files)).encode()).hexdigest()[:16]
+        for span in spans
+    }
+
+
+def _called_before(
+    catalog: Catalog,
+    sample: str,
+    reference: Reference,
+    region: Region | None,
+    model: str,
+    fingerprint: Mapping[str, str],
+) -> bool:
+    """Whether the genotypes in the lake are what calling now would give.
+
+    The latest calls are looked at first, and none behind one of another model or on other alignments.
+    """
+    rows = catalog.query(catalog.statement("calls_made"), {"sample": sample, "reference": reference.name})
+    for made in rows.to_pylist():
+        known = json.loads(made["alignments"])
+        changed = any(known.get(contig, mark) != mark for contig, mark in fingerprint.items())
+        if made["model"] != model or changed:
+            return False
+        there = parse_region(made["region"], reference.lengths) if made["region"] is not None else None
+        if there is None and fingerprint.keys() <= known.keys():
+            return True
+        if there is None or region is None or there.contig != region.contig:
+            continue
+        if there.start <= region.start and region.end <= there.end:
+            return True
+    return False
+
+
+def _windows(
+    spans: Sequence[_Span], reference: Reference, region: Region | None, sex: str | None
+) -> Iterator[_Window]:
+    """The stretches to read, in order; none where nothing is aligned or the sample has no such chromosome."""
+    for span in spans:
+        cuts = list(_cuts(span.stretches))
+        for segment in ploidy_segments(span.contig, reference.lengths, sex):
+            low, high = segment.start, segment.end
+            if region is not None:
+                low, high = max(low, region.start), min(high, region.end)
+            for first, last in cuts if segment.ploidy else ():
+                start, end = max(first, low), min(last, high)
+                if start < end:
+                    yield _Window(region=Region(span.contig, start, end), ploidy=segment.ploidy)
+
+
+def _cuts(stretches: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
+    """Windows (start, end) of bounded size and number of alignments that hold all stretches and do not overlap."""
+    start = end = records = 0
+    for first, last, count in stretches:
+        # A deletion is anchored one base before what it deletes, an insertion before the next base.
+        begin, reach = max(first - 1, 0), max(end, last + 1)
+        if records and (records + count > _WINDOW_RECORDS or reach - start > _MAX_WINDOW):
+            yield start, min(end, begin)
+            start, records = begin, 0
+        elif not records:
+            start = begin
+        end = reach
+        records += count
+    if records:
+        yield start, end
+
+
+def _calls(
+    catalog: Catalog,
+    sample: str,
+    reference: Reference,
+    windows: Sequence[_Window],
+    progress: Progress,
+    parameters: CallParameters,
+) -> Iterator[tuple[str, pa.Table]]:
+    """Contig and calls of every part of every window, in order, computed on all cores.
+
+    While the parts of one window are called the next window is read.
+    """
+    threads = catalog.config.threads
+    total = sum(window.region.end - window.region.start for window in windows)
+
+    def read(window: _Window) -> pa.Table:
+        where = window.region
+        bounds = {"start": where.start - PADDING, "end": where.end + PADDING, "contig": where.contig}
+        sql = catalog.statement("alignments_to_call")
+        return catalog.query(sql, {"reference": reference.name, "sample": sample, **bounds}).combine_chunks()
+
+    def call(window: _Window, alignments: pa.Table, start: int, end: int) -> pa.Table:
+        bases = reference.bases(window.region.contig, 0, reference.lengths[window.region.contig])
+        return call_region(alignments, bases, start, end, ploidy=window.ploidy, parameters=parameters)
+
+    with (
+        ThreadPoolExecutor(threads) as pool,
+        progress.task(f"call {sample}", total=total, unit="bases") as task,
+    ):
+        for window, alignments in zip(windows, in_order(pool, read, windows, 2), strict=True):
+            start, end = window.region.start, window.region.end
+            size = max(_MIN_PART, -(-(end - start) // threads))
+            parts = [
+                pool.submit(call, window, alignments, at, min(at + size, end))
+                for at in range(start, end, size)
+            ]
+            for part in parts:
+                yield window.region.contig, part.result()
+            task.advance(end - start)
+
+
+def _write_genotypes(
+    job: Job, sample: str, reference: str, calls: Iterable[tuple[str, pa.Table]]
+) -> dict[str, pa.Table]:
+    """Write the genotypes, one file a contig; returns the alleles (start, ref, alt) of each contig."""
+    alleles: dict[str, list[pa.Table]] = {}
+    writer: TableWriter | None = None
+    for contig, table in calls:
+        if not table.num_rows:
+            continue
+        if contig not in alleles:
+            if writer is not None:
+                writer.close()
+            writer = job.writer("genotypes", {"reference": reference, "sample_id": sample, "contig": contig})
+        alleles.setdefault(contig, []).append(table.select(["start", "ref", "alt"]))
+        assert writer is not None  # opened with the contig's first rows
+        writer.write(_genotype_rows(reference, sample, contig, table))
+    if writer is not None:
+        writer.close()
+    return {contig: pa.concat_tables(tables) for contig, tables in alleles.items()}
+
+
+def _variant_ids(contig: str, calls: pa.Table) -> pa.Array:
+    columns = (calls[name].to_pylist() for name in ("start", "ref", "alt"))
+    ids = (f"{contig}-{start + 1}-{ref}-{alt}" for start, ref, alt in zip(*columns, strict=True))
+    return pa.array(ids, pa.string())
+
+
+def _genotype_rows(reference: str, sample: str, contig: str, calls: pa.Table) -> pa.Table:
+    n = calls.num_rows
+    columns = dict(zip(calls.column_names, calls.columns, strict=True)) | {
+        "reference": pa.repeat(reference, n),
+        "sample_id": pa.repeat(sample, n),
+        "variant_id": _variant_ids(contig, calls),
+        "contig": pa.repeat(contig, n),
+        "ps": pa.nulls(n, pa.int32()),
+    }
+    return pa.table([columns[name] for name in GENOTYPES.schema.names], GENOTYPES.schema.names)
+
+
+def _variant_rows(reference: str, contig: str, alleles: pa.Table) -> pa.Table:
+    n = alleles.num_rows
+    ref, alt = alleles["ref"].combine_chunks(), alleles["alt"].combine_chunks()
+    ref_length = np.diff(string_buffers(ref)[0])
+    columns = {
+        "reference": pa.repeat(reference, n),
+        "variant_id": _variant_ids(contig, alleles),
+        "contig": pa.repeat(contig, n),
+        "start": alleles["start"],
+        "end": pa.array(alleles["start"].to_numpy() + ref_length, pa.int32()),
+        "ref": ref,
+        "alt": alt,
+        "type": variant_types(ref, alt),
+    }
+    return pa.table([columns[name] for name in VARIANTS.schema.names], VARIANTS.schema.names)
+
+
+def _replace(tx: Transaction, sample: str, reference: str, region: Region | None) -> None:
+    """Delete the genotypes that the new ones replace."""
+    where, values = "reference = ? AND sample_id = ?", [reference, sample]
+    if region is None:
+        tx.execute(f"DELETE FROM genotypes WHERE {where}", values)
+    else:
+        bounds = [region.contig, region.start, region.end]
+        tx.execute(
+            f"DELETE FROM genotypes WHERE {where} AND contig = ? AND start >= ? AND start < ?",
+            [*values, *bounds],
+        )

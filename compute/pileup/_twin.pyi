@@ -1,0 +1,28 @@
+import numpy as np
+
+Text = tuple[np.ndarray, np.ndarray]
+
+PADDING: int
+
+def call(
+    columns: dict[str, object], bases: np.ndarray, start: int, end: int, ploidy: int, given: dict[str, object]
+) -> dict: ...
+def triage(
+    columns: dict[str, object], bases: np.ndarray, start: int, end: int, given: dict[str, object]
+) -> dict: ...
+def events(
+    columns: dict[str, object], bases: np.ndarray, start: int, end: int, given: dict[str, object]
+) -> dict: ...
+def genotypes(
+    costs: np.ndarray, caps: np.ndarray, reverse: np.ndarray, ploidy: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+def align(
+    reads: list[str],
+    qualities: list[list[int]],
+    haplotypes: list[str],
+    diagonal: int,
+    left: int,
+    right: int,
+) -> list[float]: ...
+def gap_open_costs(haplotype: str) -> np.ndarray: ...
+def normalise(bases: np.ndarray, position: int, ref_length: int, alt: str) -> tuple[int, str, str]: ...

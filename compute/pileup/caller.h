@@ -1,0 +1,247 @@
+// From the evidence of a region to genotyped alleles.
+#pragma once
+
+#include "bias.h"
+#include "fragments.h"
+#include "priors.h"
+
+namespace baselake::pileup {
+
+// Bits of Call::filters; `FILTERS` in lake/variants.py names and explains them.
+enum Filter : uint32_t {
+    LOW_QUAL = 1,
+    STRAND_BIAS = 2,
+    ALLELE_BALANCE = 4,
+    LOW_MAPPING_QUALITY = 8,
+    READ_POSITION = 16,
+    LOW_BASE_QUALITY = 32,
+    UNEXPLAINED_READS = 64,
+};
+
+// One alternate allele of one site, as GENOTYPES has it. Genotypes are the site's: 0 reference, 1.. alternates.
+struct Call {
+    int32_t start;
+    std::string ref, alt;
+    int allele_index, site_alleles;  // alternates are counted from 1
+    int gt_a, gt_b;                  // gt_b -1: haploid
+    int gq, dp, ad_ref, ad_alt;
+    std::vector<int32_t> pl, site_pl;
+    float qual, mq;
+    std::array<int32_t, 4> sb;
+    float fs, read_pos_rank_sum, base_q_rank_sum;
+    uint32_t filters;
+    bool simple;
+};
+
+constexpr float TELLING = 3;  // costs must differ by this for a fragment to count towards an allele
+constexpr int MAX_GQ = 99;
+constexpr double MAX_QUAL = 10000;
+constexpr double EMIT_QUAL = 3;  // a site more likely absent than present is not reported at all
+// Filters fire where a true site would land less than once in about ten thousand.
+constexpr double MAX_FISHER_STRAND = 60;
+constexpr double MIN_RANK_SUM = -6;
+constexpr double MIN_MEAN_MAPQ = 30;
+constexpr double MIN_BALANCE_LOG10_P = -5;
+constexpr float UNEXPLAINED = 60;             // two good bases of a stretch of a hundred are wrong: 1 read in 200
+constexpr double MAX_UNEXPLAINED_SHARE = 0.2;  // more: the region holds something that no candidate says
+constexpr double BALANCE_OVERDISPERSION = 0.02;  // of the beta-binomial: capture and mapping favour one allele a little
+
+// log10 of the chance of at most k alternates of n, one copy in two, overdispersed (beta-binomial).
+inline double balance_log10_p(int k, int n) {
+    const double shape = 0.5 * (1 / BALANCE_OVERDISPERSION - 1);
+    auto log_beta = [](double x, double y) { return std::lgamma(x) + std::lgamma(y) - std::lgamma(x + y); };
+    double p = 0;
+    for (int i = 0; i <= k; ++i)
+        p += std::exp(std::lgamma(n + 1.0) - std::lgamma(i + 1.0) - std::lgamma(n - i + 1.0) +
+                      log_beta(i + shape, n - i + shape) - log_beta(shape, shape));
+    return std::log10(std::max(p, 1e-300));
+}
+
+// A VCF site: the alleles of one start and one kind that the best genotype carries.
+struct Site {
+    int32_t start;
+    bool indel;
+    std::vector<size_t> alleles;  // into Evidence::alleles
+};
+
+inline std::vector<Site> sites_of(uint64_t called, const Evidence& evidence, const Window& reference) {
+    std::vector<Site> sites;
+    for (size_t i = 0; i < evidence.alleles.size(); ++i) {
+        if (!(called >> i & 1)) continue;
+        const int32_t start = vcf_spelling(evidence.alleles[i], reference).start;
+        const bool indel = evidence.alleles[i].indel();
+        auto same = std::find_if(sites.begin(), sites.end(), [&](const Site& s) { return s.start == start && s.indel == indel; });
+        if (same == sites.end()) sites.push_back({start, indel, {i}});
+        else same->alleles.push_back(i);
+    }
+    return sites;
+}
+
+// Which allele of a site a haplotype has: 0 none of them, 1.. its alternates.
+inline int site_allele(uint64_t mask, const Site& site) {
+    for (size_t k = 0; k < site.alleles.size(); ++k)
+        if (mask >> site.alleles[k] & 1) return static_cast<int>(k) + 1;
+    return 0;
+}
+
+inline size_t pl_index(int a, int b) {  // VCF 4.3, section 1.6.2, GL: order of diploid genotypes
+    return static_cast<size_t>(b * (b + 1) / 2 + a);
+}
+
+// What each fragment says at a site, from the haplotype it fits best.
+inline std::vector<Observation> observe(const Site& site, const Evidence& evidence, const Pileup& pileup) {
+    std::vector<Observation> seen;
+    for (size_t f = 0; f < evidence.reads.size(); ++f) {
+        std::vector<float> best(site.alleles.size() + 1, std::numeric_limits<float>::infinity());
+        for (size_t h = 0; h < evidence.masks.size(); ++h) {
+            float& b = best[static_cast<size_t>(site_allele(evidence.masks[h], site))];
+            b = std::min(b, evidence.table.row(f)[h]);
+        }
+        const auto low = std::min_element(best.begin(), best.end());
+        const float lowest = *low;
+        const auto allele = static_cast<int>(low - best.begin());
+        *low = std::numeric_limits<float>::infinity();
+        const bool tells = *std::min_element(best.begin(), best.end()) >= lowest + TELLING;
+        const Read& read = pileup.reads[static_cast<size_t>(evidence.reads[f])];
+        const int32_t length = static_cast<int32_t>(read.seq.size());
+        const int32_t offset = std::max(0, read.offset_at(std::clamp(site.start, read.start, read.end - 1)));
+        seen.push_back({tells ? allele : -1, read.reverse(), read.mapq, read.qual[static_cast<size_t>(offset)],
+                        std::min(offset, length - 1 - offset)});
+    }
+    return seen;
+}
+
+// Phred costs of a site's genotypes: the best the rest of the region allows for each.
+inline std::vector<double> site_costs(const Site& site, const Evidence& evidence, const std::vector<Genotype>& genotypes,
+                                      int ploidy) {
+    const auto n = static_cast<int>(site.alleles.size()) + 1;
+    std::vector<double> cost(ploidy == 1 ? static_cast<size_t>(n) : pl_index(n - 1, n - 1) + 1, std::numeric_limits<double>::infinity());
+    uint64_t own = 0;
+    for (size_t i : site.alleles) own |= uint64_t{1} << i;
+    for (const Genotype& g : genotypes) {
+        const uint64_t mask_a = evidence.masks[static_cast<size_t>(g.a)], mask_b = evidence.masks[static_cast<size_t>(g.b)];
+        const int a = site_allele(mask_a, site), b = site_allele(mask_b, site);
+        const double elsewhere = genotype_prior(mask_a & ~own, ploidy == 1 ? 0 : mask_b & ~own, evidence.rates);
+        double& c = cost[ploidy == 1 ? static_cast<size_t>(a) : pl_index(std::min(a, b), std::max(a, b))];
+        c = std::min(c, g.cost + elsewhere);
+    }
+    return cost;
+}
+
+inline std::vector<int32_t> as_pl(const std::vector<double>& cost) {
+    const double low = *std::min_element(cost.begin(), cost.end());
+    std::vector<int32_t> pl;
+    for (double c : cost) pl.push_back(static_cast<int32_t>(std::lround(std::min(c - low, MAX_QUAL))));
+    return pl;
+}
+
+inline uint32_t failed_filters(const Call& call, const Parameters& parameters) {
+    uint32_t failed = 0;
+    const int copies = (call.gt_a == call.allele_index) + (call.gt_b == call.allele_index);
+    if (call.qual < parameters.min_qual) failed |= LOW_QUAL;
+    if (call.fs > MAX_FISHER_STRAND) failed |= STRAND_BIAS;
+    if (call.gt_b >= 0 && copies == 1 && balance_log10_p(call.ad_alt, call.ad_ref + call.ad_alt) < MIN_BALANCE_LOG10_P)
+        failed |= ALLELE_BALANCE;
+    if (call.mq < MIN_MEAN_MAPQ) failed |= LOW_MAPPING_QUALITY;
+    if (call.read_pos_rank_sum < MIN_RANK_SUM) failed |= READ_POSITION;
+    if (call.base_q_rank_sum < MIN_RANK_SUM) failed |= LOW_BASE_QUALITY;
+    return failed;
+}
+
+// Whether many of a region's fragments fit neither haplotype of the genotype, more than speak for it against the
+// reference: then something else explains the region.
+inline bool mostly_unexplained(const Genotype& g, const Evidence& evidence) {
+    const size_t fragments = evidence.table.fragments();
+    size_t poor = evidence.misfits, carriers = 0;
+    for (size_t f = 0; f < fragments; ++f) {
+        const float* costs = evidence.table.row(f);
+        const float fit = std::min(costs[g.a], costs[g.b]);
+        poor += evidence.table.fit[f] + fit > UNEXPLAINED;
+        carriers += costs[0] >= fit + TELLING;
+    }
+    return static_cast<double>(poor) > MAX_UNEXPLAINED_SHARE * static_cast<double>(fragments + evidence.misfits) && poor > carriers;
+}
+
+inline void call_site(const Site& site, const Genotype& best, const Evidence& evidence, const std::vector<Genotype>& genotypes,
+                      const Pileup& pileup, const Window& reference, const Region& region, const Parameters& parameters,
+                      bool simple, bool unexplained, std::vector<Call>& out) {
+    const auto n = static_cast<int>(site.alleles.size());
+    double absent = std::numeric_limits<double>::infinity(), same = absent, other = absent, all = absent;
+    const bool haploid = region.ploidy == 1;
+    const auto genotype_of = [&](const Genotype& g) {
+        int a = site_allele(evidence.masks[static_cast<size_t>(g.a)], site), b = site_allele(evidence.masks[static_cast<size_t>(g.b)], site);
+        return std::pair(std::min(a, b), std::max(a, b));
+    };
+    const auto [gt_a, gt_b] = genotype_of(best);
+    for (const Genotype& g : genotypes) {
+        const double posterior = g.cost + g.prior;
+        const auto here = genotype_of(g);
+        all = add_costs(all, posterior);
+        if (here == std::pair(0, 0)) absent = add_costs(absent, posterior);
+        (here == std::pair(gt_a, gt_b) ? same : other) = add_costs(here == std::pair(gt_a, gt_b) ? same : other, posterior);
+    }
+    const double qual = std::min(absent - all, MAX_QUAL);
+    if (qual < EMIT_QUAL) return;
+    const std::vector<double> cost = site_costs(site, evidence, genotypes, region.ploidy);
+    const std::vector<Observation> seen = observe(site, evidence, pileup);
+    double mapq_squares = 0;
+    std::vector<int32_t> depth(static_cast<size_t>(n) + 1, 0);
+    for (const Observation& o : seen) {
+        mapq_squares += o.mapq * o.mapq;
+        if (o.allele >= 0) ++depth[static_cast<size_t>(o.allele)];
+    }
+    for (int k = 1; k <= n; ++k) {
+        Spelling spelled = vcf_spelling(left_aligned(evidence.alleles[site.alleles[static_cast<size_t>(k - 1)]], reference), reference);
+        Call call{};
+        call.start = spelled.start;
+        call.ref = std::move(spelled.ref);
+        call.alt = std::move(spelled.alt);
+        call.allele_index = k;
+        call.site_alleles = n;
+        call.gt_a = gt_a;
+        call.gt_b = haploid ? -1 : gt_b;
+        call.gq = static_cast<int>(std::clamp(std::lround(other - all), 0L, long{MAX_GQ}));
+        call.dp = static_cast<int>(seen.size());
+        call.ad_ref = depth[0];
+        call.ad_alt = depth[static_cast<size_t>(k)];
+        const auto i = static_cast<size_t>(k);
+        call.pl = as_pl(haploid ? std::vector{cost[0], cost[i]} : std::vector{cost[0], cost[pl_index(0, k)], cost[pl_index(k, k)]});
+        if (n > 1) call.site_pl = as_pl(cost);
+        call.qual = static_cast<float>(qual);
+        call.mq = seen.empty() ? 0 : static_cast<float>(std::sqrt(mapq_squares / static_cast<double>(seen.size())));
+        for (const Observation& o : seen)
+            if (o.allele == 0 || o.allele == k) ++call.sb[static_cast<size_t>(2 * (o.allele == k) + o.reverse)];
+        call.fs = static_cast<float>(fisher_strand(call.sb));
+        call.read_pos_rank_sum = rank_sum(seen, k, [](const Observation& o) { return o.distance; });
+        call.base_q_rank_sum = rank_sum(seen, k, [](const Observation& o) { return o.quality; });
+        call.simple = simple;
+        call.filters = failed_filters(call, parameters) | (unexplained ? uint32_t{UNEXPLAINED_READS} : 0);
+        if (call.start >= region.start && call.start < region.end) out.push_back(std::move(call));
+    }
+}
+
+inline void call_region(const ActiveRegion& active, const std::vector<Candidate>& all, const Pileup& pileup,
+                        const Window& reference, const Region& region, const Parameters& parameters, std::vector<Call>& out) {
+    Evidence evidence;
+    if (active.simple) {
+        evidence = simple_evidence(active, all, pileup, reference);
+    } else {
+        RegionHaplotypes haplotypes = region_haplotypes(active, all, pileup, reference);
+        join_touching(haplotypes, reference);
+        evidence = realigned_evidence(active, haplotypes, pileup);
+    }
+    for (const Allele& allele : evidence.alleles) evidence.rates.push_back(allele_prior(allele, reference, parameters));
+    std::vector<Genotype> genotypes = genotype_costs(evidence.table, region.ploidy);
+    for (Genotype& g : genotypes)
+        g.prior = genotype_prior(evidence.masks[static_cast<size_t>(g.a)], region.ploidy == 1 ? 0 : evidence.masks[static_cast<size_t>(g.b)],
+                                 evidence.rates);
+    const Genotype& best = *std::min_element(genotypes.begin(), genotypes.end(), [](const Genotype& x, const Genotype& y) {
+        return x.cost + x.prior < y.cost + y.prior;
+    });
+    const uint64_t called = evidence.masks[static_cast<size_t>(best.a)] | evidence.masks[static_cast<size_t>(best.b)];
+    const bool unexplained = mostly_unexplained(best, evidence);
+    for (const Site& site : sites_of(called, evidence, reference))
+        call_site(site, best, evidence, genotypes, pileup, reference, region, parameters, active.simple, unexplained, out);
+}
+
+}  // namespace baselake::pileup

@@ -1,0 +1,157 @@
+// How well each fragment of a region fits each of its alleles or haplotypes.
+#pragma once
+
+#include "haplotypes.h"
+
+namespace baselake::pileup {
+
+// A region's reads compared with its haplotypes. At a simple site a haplotype is one base.
+struct Evidence {
+    std::vector<Allele> alleles;
+    std::vector<double> rates;    // prior cost of each
+    std::vector<uint64_t> masks;  // haplotype -> alleles it carries; the reference first
+    CostTable table;
+    size_t misfits = 0;           // reads left out because they fit no haplotype
+    std::vector<int32_t> reads;  // row of the table -> the read of the fragment that tells most
+};
+
+constexpr float MAX_FRAGMENT_COST = 45;  // one molecule never says more than this (PCR and library errors)
+constexpr float POOR_FIT = 100;          // fits no haplotype: belongs elsewhere
+
+// Adds up the costs of one fragment's reads.
+class FragmentSums {
+  public:
+    explicit FragmentSums(size_t alleles) : alleles_(alleles) {}
+    void add(const Pileup& pileup, int32_t read, const float* costs) {
+        auto [place, fresh] = places_.try_emplace(pileup.reads[static_cast<size_t>(read)].fragment, reads_.size());
+        const auto [low, high] = std::minmax_element(costs, costs + alleles_);
+        if (fresh) {
+            reads_.push_back(read);
+            telling_.push_back(*high - *low);
+            sums_.insert(sums_.end(), alleles_, 0.0f);
+        } else if (*high - *low > telling_[place->second]) {
+            reads_[place->second] = read;
+            telling_[place->second] = *high - *low;
+        }
+        for (size_t a = 0; a < alleles_; ++a) sums_[place->second * alleles_ + a] += costs[a];
+    }
+    void write(const Pileup& pileup, Evidence& out) const {
+        out.table.alleles = static_cast<int>(alleles_);
+        out.reads = reads_;
+        for (size_t f = 0; f < reads_.size(); ++f) {
+            const Read& read = pileup.reads[static_cast<size_t>(reads_[f])];
+            const float cap = std::min<float>(MAX_FRAGMENT_COST, std::max<int>(read.mapq, 1));
+            out.table.add(sums_.data() + f * alleles_, cap, read.reverse());
+        }
+    }
+
+  private:
+    size_t alleles_;
+    std::map<int32_t, size_t> places_;
+    std::vector<int32_t> reads_;
+    std::vector<float> telling_;  // how far that read alone tells the alleles apart
+    std::vector<float> sums_;
+};
+
+// Plain base likelihoods at the one position of a simple region.
+inline Evidence simple_evidence(const ActiveRegion& region, const std::vector<Candidate>& all, const Pileup& pileup,
+                                const Window& reference) {
+    Evidence out;
+    const int32_t at = all[region.first].allele.position;
+    out.masks = {0};
+    std::string bases(1, reference[at]);
+    for (size_t i = region.first; i < region.last; ++i) {
+        out.masks.push_back(uint64_t{1} << out.alleles.size());
+        out.alleles.push_back(all[i].allele);
+        bases += all[i].allele.alt;
+    }
+    FragmentSums sums(bases.size());
+    std::vector<float> costs(bases.size());
+    for (size_t r = pileup.first_reaching(at); r < pileup.reads.size() && pileup.reads[r].start <= at; ++r) {
+        const Read& read = pileup.reads[r];
+        const int32_t offset = read.end > at ? read.offset_at(at) : -1;
+        if (offset < 0 || read.qual[static_cast<size_t>(offset)] == 0) continue;
+        const char base = plain_base(read.seq[static_cast<size_t>(offset)]);
+        for (size_t a = 0; a < bases.size(); ++a)
+            costs[a] = base == bases[a] ? 0.0f : static_cast<float>(read.qual[static_cast<size_t>(offset)] + MISMATCH_EXTRA);
+        sums.add(pileup, static_cast<int32_t>(r), costs.data());
+    }
+    sums.write(pileup, out);
+    return out;
+}
+
+// The stretch of a read that a complex region is judged by, and where its first base would lie on the reference.
+struct Stretch {
+    int32_t read, offset, length, position;
+};
+
+// The read's bases from READ_FLANK before the region to READ_FLANK after it; soft clips, which an undetected
+// insertion or deletion causes, are taken as if they were aligned. Length 0: the read does not touch the region.
+inline Stretch stretch(const Read& read, int32_t index, const ActiveRegion& region, int32_t grown) {
+    const int32_t from = region.start - READ_FLANK - grown, to = region.end + READ_FLANK + grown;
+    const auto length = static_cast<int32_t>(read.seq.size());
+    if (read.start - read.clip_left() >= region.end || read.end + read.clip_right() <= region.start) return {index, 0, 0, 0};
+    int32_t first = -1, last = -1, first_position = 0;
+    read.each_match([&](int32_t position, int32_t offset, int32_t n) {
+        const int32_t a = std::max(position, from), b = std::min(position + n, to);
+        if (a >= b) return;
+        if (first < 0) first = offset + a - position, first_position = a;
+        last = offset + b - position;
+    });
+    if (first < 0) return {index, 0, 0, 0};
+    if (first == read.clip_left() && first_position == read.start) {
+        const int32_t extra = std::min(read.clip_left(), std::max(0, read.start - from));
+        first -= extra;
+        first_position -= extra;
+    }
+    if (last == length - read.clip_right()) last += std::min(read.clip_right(), std::max(0, to - read.end));
+    return {index, first, std::min(last - first, MAX_ALIGNED), first_position};
+}
+
+// Every read of a complex region aligned to each of its haplotypes.
+inline Evidence realigned_evidence(const ActiveRegion& region, const RegionHaplotypes& haplotypes, const Pileup& pileup) {
+    Evidence out;
+    out.alleles = haplotypes.alleles;
+    int32_t grown = 0, left = 0, right = 0;
+    for (const CandidateHaplotype& h : haplotypes.haplotypes) {
+        out.masks.push_back(h.mask);
+        left = std::max(left, -h.shift_min);
+        right = std::max(right, h.shift_max);
+    }
+    grown = std::max(left, right);
+    std::vector<Stretch> stretches;
+    for (size_t r = pileup.first_reaching(region.start - grown - 200); r < pileup.reads.size(); ++r) {
+        if (pileup.reads[r].start - pileup.reads[r].clip_left() >= region.end + 200) break;
+        const Stretch s = stretch(pileup.reads[r], static_cast<int32_t>(r), region, grown);
+        if (s.length > 0) stretches.push_back(s);
+    }
+    std::stable_sort(stretches.begin(), stretches.end(), [](const Stretch& a, const Stretch& b) { return a.length < b.length; });
+
+    constexpr int32_t SLACK = 5;  // a read may be misplaced by an indel of its own that no haplotype has
+    const size_t n = haplotypes.haplotypes.size();
+    std::vector<Pairing> pairs;
+    pairs.reserve(stretches.size() * n);
+    for (const Stretch& s : stretches) {
+        const Read& read = pileup.reads[static_cast<size_t>(s.read)];
+        for (const CandidateHaplotype& h : haplotypes.haplotypes)
+            pairs.push_back({read.seq.data() + s.offset, read.qual.data() + s.offset, s.length, &h.sequence, s.position - haplotypes.begin, 0});
+    }
+    // A read that begins right of an insertion lies `shift` further on in the haplotype: the band covers both.
+    for (size_t i = 0; i < pairs.size(); i += LANES)
+        align_batch(pairs.data() + i, static_cast<int>(std::min<size_t>(LANES, pairs.size() - i)), left + SLACK, right + SLACK);
+
+    std::vector<std::pair<int32_t, size_t>> by_read;
+    for (size_t k = 0; k < stretches.size(); ++k) by_read.push_back({stretches[k].read, k});
+    std::sort(by_read.begin(), by_read.end());
+    FragmentSums sums(n);
+    std::vector<float> costs(n);
+    for (const auto& [read, k] : by_read) {
+        for (size_t h = 0; h < n; ++h) costs[h] = pairs[k * n + h].cost;
+        if (*std::min_element(costs.begin(), costs.end()) <= POOR_FIT) sums.add(pileup, read, costs.data());
+        else ++out.misfits;
+    }
+    sums.write(pileup, out);
+    return out;
+}
+
+}  // namespace baselake::pileup

@@ -1,0 +1,141 @@
+// Genotype likelihoods from a table of costs: how badly each fragment fits each allele or haplotype.
+//
+// Costs are phred-scaled (-10 log10 of a likelihood) throughout.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <vector>
+
+namespace baselake::pileup {
+
+// Errors at one place are not independent (the same motif trips the same chemistry), so the k-th one counts for
+// (1 - 0.03) x 0.83^k + 0.03 of the first: MAQ's dependency model (Li, Ruan and Durbin 2008,
+// doi:10.1101/gr.078212.108) with the constants bcftools has settled on.
+constexpr double DEPENDENCY = 0.83;
+constexpr double DEPENDENCY_FLOOR = 0.03;
+constexpr double STRAND_ARTEFACT_COST = 50;  // one place in a hundred thousand misreads on one strand
+constexpr double ARTEFACT_SHAPE = 4;
+constexpr float CLEAR_ERROR = 3;  // a misfit of less is as good as a fit
+constexpr double HALF_COST = 3.0102999566398120;  // a fragment picks one of two copies
+constexpr double MIN_ERROR_COST = 30;             // a typical error, where only a count of them is known
+
+inline double dependency_weight(int rank) {
+    return (1 - DEPENDENCY_FLOOR) * std::pow(DEPENDENCY, rank) + DEPENDENCY_FLOOR;
+}
+
+inline double add_costs(double a, double b) {  // -10 log10 of a sum of likelihoods
+    const double low = std::min(a, b), high = std::max(a, b);
+    return std::isinf(high) ? low : low - 10 * std::log10(1 + std::pow(10.0, (low - high) / 10));
+}
+
+// One genotype of a diploid (a <= b) or haploid (a == b) sample, over haplotypes or alleles.
+struct Genotype {
+    int a, b;
+    double cost;   // of the reads given the genotype
+    double prior;  // of the genotype
+};
+
+// Fragments by alleles. A row's costs are relative to its best allele and at most its cap: what is left is the
+// chance that the fragment belongs elsewhere.
+struct CostTable {
+    int alleles = 0;
+    std::vector<float> costs;      // fragments x alleles, row by row
+    std::vector<float> fit;        // by fragment: cost of its best allele, before it was taken off
+    std::vector<uint8_t> reverse;  // by fragment
+
+    size_t fragments() const { return reverse.size(); }
+    const float* row(size_t f) const { return costs.data() + f * static_cast<size_t>(alleles); }
+    void add(const float* raw, float cap, bool is_reverse) {
+        float best = std::numeric_limits<float>::infinity();
+        for (int a = 0; a < alleles; ++a) best = std::min(best, raw[a]);
+        for (int a = 0; a < alleles; ++a) costs.push_back(std::min(raw[a] - best, cap));
+        fit.push_back(best);
+        reverse.push_back(is_reverse);
+    }
+};
+
+inline double log_choose_cost(int n, int k) {  // 10 log10 of the binomial coefficient
+    return 10 / std::log(10.0) * (std::lgamma(n + 1.0) - std::lgamma(k + 1.0) - std::lgamma(n - k + 1.0));
+}
+
+// 10 log10 of how unlikely k errors among n fragments are, where a systematic error strikes an unknown share of
+// them: the share has a Beta(1, ARTEFACT_SHAPE) prior, small ones being likelier.
+inline double artefact_cost(int n, int k) {
+    auto log_beta = [](double x, double y) { return std::lgamma(x) + std::lgamma(y) - std::lgamma(x + y); };
+    return 10 / std::log(10.0) * (log_beta(1, ARTEFACT_SHAPE) - log_beta(1 + k, ARTEFACT_SHAPE + n - k));
+}
+
+// Cost of the fragments that fit neither copy of a genotype. There are three accounts of them, and the likeliest
+// holds:
+// - independent errors, each in full;
+// - one error shared by many: the k-th of a strand and an allele weighs dependency_weight(k), and any set of
+//   fragments of that size is as likely to be struck;
+// - one strand misread at this place, as some motifs are: errors towards one allele on one strand cost the rate of
+//   such places and the share struck, all others count in full.
+class ErrorAccount {
+  public:
+    explicit ErrorAccount(const CostTable& table) : groups_(static_cast<size_t>(2 * table.alleles)) {
+        for (size_t k = 0; k < weight_.size(); ++k) weight_[k] = dependency_weight(static_cast<int>(k));
+        for (uint8_t reverse : table.reverse) ++fragments_[reverse];
+    }
+    void clear() {
+        for (std::vector<float>& costs : groups_) costs.clear();
+    }
+    void add(int best_allele, bool reverse, float cost) {
+        groups_[static_cast<size_t>(2 * best_allele + reverse)].push_back(cost);
+    }
+    double total() {
+        double independent = 0, shared = 0, saved = 0;
+        int errors = 0;
+        for (size_t g = 0; g < groups_.size(); ++g) {
+            std::vector<float>& costs = groups_[g];
+            std::sort(costs.begin(), costs.end(), std::greater<>());
+            double sum = 0;
+            int here = 0;
+            for (size_t k = 0; k < costs.size(); ++k) {
+                sum += costs[k];
+                shared += weight_[std::min(k, weight_.size() - 1)] * costs[k];
+                here += costs[k] >= CLEAR_ERROR;
+            }
+            independent += sum;
+            errors += here;
+            if (here > 1) saved = std::max(saved, sum - STRAND_ARTEFACT_COST - artefact_cost(fragments_[g % 2], here));
+        }
+        return std::min({independent, shared + log_choose_cost(fragments_[0] + fragments_[1], errors), independent - saved});
+    }
+
+  private:
+    std::vector<std::vector<float>> groups_;  // errors by allele and strand
+    std::array<double, 64> weight_;
+    std::array<int, 2> fragments_{};
+};
+
+// Cost of all fragments under each genotype.
+inline std::vector<Genotype> genotype_costs(const CostTable& table, int ploidy) {
+    const int n = table.alleles;
+    std::vector<int> best(table.fragments());
+    for (size_t f = 0; f < table.fragments(); ++f)
+        best[f] = static_cast<int>(std::min_element(table.row(f), table.row(f) + n) - table.row(f));
+    ErrorAccount errors(table);
+    std::vector<Genotype> out;
+    for (int a = 0; a < n; ++a) {
+        for (int b = a; b < (ploidy == 1 ? a + 1 : n); ++b) {
+            errors.clear();
+            double cost = 0;
+            for (size_t f = 0; f < table.fragments(); ++f) {
+                const float x = table.row(f)[a], y = table.row(f)[b];
+                if (a != b) cost += HALF_COST - 10 * std::log10(1 + std::pow(10.0f, -std::abs(x - y) / 10));
+                if (std::min(x, y) > 0) errors.add(best[f], table.reverse[f], std::min(x, y));
+            }
+            out.push_back({a, b, cost + errors.total(), 0});
+        }
+    }
+    return out;
+}
+
+}  // namespace baselake::pileup

@@ -1,0 +1,190 @@
+// The sequences a complex region may spell, taken from what its own reads carry together.
+#pragma once
+
+#include <bit>
+#include <map>
+
+#include "realign.h"
+#include "triage.h"
+
+namespace baselake::pileup {
+
+constexpr size_t MAX_CANDIDATES = 48;  // of one region, by support; a mask of them fits 64 bits
+constexpr size_t MAX_HAPLOTYPES = 16;
+constexpr int32_t READ_FLANK = 30;     // aligned bases kept on either side of a region to anchor a read
+
+// A haplotype as the set of candidate alleles it carries: bit i is alleles[i].
+struct CandidateHaplotype {
+    uint64_t mask;
+    Haplotype sequence;
+    int32_t shift_min, shift_max;  // running sum of insertions minus deletions
+};
+
+struct RegionHaplotypes {
+    std::vector<Allele> alleles;  // sorted by position
+    std::vector<CandidateHaplotype> haplotypes;  // the reference first
+    int32_t begin;  // reference position of every haplotype's first base
+};
+
+// Writes the masked alleles into the reference over [begin, end). False where two of them overlap.
+inline bool spell(const std::vector<Allele>& alleles, uint64_t mask, const Window& reference, int32_t begin, int32_t end,
+                  CandidateHaplotype& out) {
+    out = {mask, {}, 0, 0};
+    int32_t at = begin, shift = 0;
+    for (size_t i = 0; i < alleles.size(); ++i) {
+        if (!(mask >> i & 1)) continue;
+        const Allele& a = alleles[i];
+        if (a.position < at) return false;
+        out.sequence.bases += reference.slice(at, a.position);
+        out.sequence.bases += a.alt;
+        at = a.end();
+        shift += a.shift();
+        out.shift_min = std::min(out.shift_min, shift);
+        out.shift_max = std::max(out.shift_max, shift);
+    }
+    out.sequence.bases += reference.slice(at, end);
+    return true;
+}
+
+// What reads say together: of the alleles they cover, which they carry.
+struct Pattern {
+    uint64_t carried, covered;
+    int32_t reads;
+
+    bool agrees(const Pattern& other) const { return ((carried ^ other.carried) & covered & other.covered) == 0; }
+    int informative() const { return std::popcount(covered); }
+};
+
+// The patterns of a region's reads, those that cover most alleles first.
+inline std::vector<Pattern> read_patterns(const ActiveRegion& region, const std::vector<const Candidate*>& chosen, const Pileup& pileup) {
+    std::map<int32_t, uint64_t> carried;  // by read
+    for (size_t i = 0; i < chosen.size(); ++i)
+        for (size_t e = chosen[i]->first_event; e < chosen[i]->last_event; ++e) carried[pileup.events[e].read] |= uint64_t{1} << i;
+    std::map<std::pair<uint64_t, uint64_t>, int32_t> counted;
+    for (size_t r = pileup.first_reaching(region.start); r < pileup.reads.size() && pileup.reads[r].start < region.end; ++r) {
+        const Read& read = pileup.reads[r];
+        const auto found = carried.find(static_cast<int32_t>(r));
+        const uint64_t mask = found == carried.end() ? 0 : found->second;
+        uint64_t covered = mask;
+        for (size_t i = 0; i < chosen.size(); ++i)
+            if (read.start < chosen[i]->from && read.end > chosen[i]->to) covered |= uint64_t{1} << i;
+        if (covered) ++counted[{mask, covered}];
+    }
+    std::vector<Pattern> patterns;
+    for (const auto& [key, reads] : counted) patterns.push_back({key.first, key.second, reads});
+    std::stable_sort(patterns.begin(), patterns.end(), [](const Pattern& a, const Pattern& b) {
+        return std::pair(a.informative(), a.reads) > std::pair(b.informative(), b.reads);
+    });
+    return patterns;
+}
+
+// Sets of alleles that may stand on one chromosome, best supported first. Reads that cover everything settle it;
+// where a region is longer than that, a pattern is prolonged by those that agree with it where they overlap.
+inline std::vector<uint64_t> allele_sets(const std::vector<const Candidate*>& chosen, const std::vector<Pattern>& patterns) {
+    constexpr size_t MAX_PARTIAL = 64;
+    const uint64_t everything = chosen.size() == 64 ? ~uint64_t{0} : (uint64_t{1} << chosen.size()) - 1;
+    std::vector<Pattern> sets;
+    for (const Pattern& p : patterns) {
+        bool placed = false;
+        for (size_t k = 0, n = sets.size(); k < n; ++k) {
+            if (!sets[k].agrees(p) || !(sets[k].covered & p.covered)) continue;
+            if ((p.covered & ~sets[k].covered) == 0) {
+                sets[k].reads += p.reads;
+            } else if (p.reads >= MIN_SUPPORT && sets.size() < MAX_PARTIAL) {
+                sets.push_back({sets[k].carried | p.carried, sets[k].covered | p.covered, std::min(sets[k].reads, p.reads)});
+            }
+            placed = true;
+        }
+        if (!placed && sets.size() < MAX_PARTIAL) sets.push_back(p);
+    }
+    std::map<uint64_t, int32_t> support;
+    for (const Pattern& s : sets)
+        if (s.reads >= MIN_SUPPORT) support[s.carried] = std::max(support[s.carried], s.reads * (s.covered == everything ? 2 : 1));
+    for (size_t i = 0; i < chosen.size(); ++i) support.try_emplace(uint64_t{1} << i, chosen[i]->fragments / 2);
+    std::vector<std::pair<int32_t, uint64_t>> ordered;
+    for (const auto& [mask, reads] : support)
+        if (mask) ordered.push_back({-reads, mask});
+    std::sort(ordered.begin(), ordered.end());
+    std::vector<uint64_t> out{0};
+    for (const auto& [reads, mask] : ordered) out.push_back(mask);
+    return out;
+}
+
+// The haplotypes of a region. The same sequence spelled twice keeps the spelling with fewer alleles.
+inline RegionHaplotypes region_haplotypes(const ActiveRegion& region, const std::vector<Candidate>& all,
+                                          const Pileup& pileup, const Window& reference) {
+    std::vector<const Candidate*> chosen;
+    for (size_t i = region.first; i < region.last; ++i) chosen.push_back(&all[i]);
+    if (chosen.size() > MAX_CANDIDATES) {
+        std::stable_sort(chosen.begin(), chosen.end(), [](const Candidate* a, const Candidate* b) { return a->fragments > b->fragments; });
+        chosen.resize(MAX_CANDIDATES);
+    }
+    std::sort(chosen.begin(), chosen.end(), [](const Candidate* a, const Candidate* b) { return a->allele < b->allele; });
+    RegionHaplotypes out;
+    int32_t grown = 0;
+    for (const Candidate* c : chosen) {
+        out.alleles.push_back(c->allele);
+        grown = std::max(grown, std::abs(c->allele.shift()));
+    }
+    const int32_t flank = READ_FLANK + 2 * grown + 20;
+    out.begin = std::max(region.start - flank, reference.begin());
+    const int32_t end = std::min(region.end + flank, reference.end());
+    for (uint64_t mask : allele_sets(chosen, read_patterns(region, chosen, pileup))) {
+        CandidateHaplotype next;
+        if (!spell(out.alleles, mask, reference, out.begin, end, next)) continue;
+        auto same = std::find_if(out.haplotypes.begin(), out.haplotypes.end(),
+                                 [&](const CandidateHaplotype& h) { return h.sequence.bases == next.sequence.bases; });
+        if (same == out.haplotypes.end()) {
+            if (out.haplotypes.size() == MAX_HAPLOTYPES) break;
+            next.sequence.open = gap_open_costs(next.sequence.bases);
+            out.haplotypes.push_back(std::move(next));
+        } else if (std::popcount(mask) < std::popcount(same->mask)) {
+            same->mask = mask;
+        }
+    }
+    return out;
+}
+
+constexpr int32_t MAX_EXTENT = 500;  // bases an indel is followed along its repeat
+constexpr size_t MAX_ALLELES = 64;   // bits of a mask
+
+// Whether an insertion or deletion, written as far right as it goes, meets a substitution that follows it, or
+// follows one at once. Changes of adjacent bases are one deletion-insertion (HGVS recommendations, DNA: delins), and
+// only that is spelled one way: apart, the substitution's place would depend on where the repeat was aligned.
+inline bool touches(const Allele& left, const Allele& right, const Window& reference) {
+    if (left.indel() == right.indel()) return false;
+    const int32_t reach = left.indel() ? right_extent(left, reference, MAX_EXTENT) : 0;
+    return left.end() + reach >= right.position;
+}
+
+inline Allele joined(const Allele& left, const Allele& right, const Window& reference) {
+    const std::string between = reference.slice(left.end(), right.position);
+    return left_aligned({left.position, right.end() - left.position, left.alt + between + right.alt}, reference);
+}
+
+// Makes one allele of an insertion or deletion and a substitution that touch on the same haplotype.
+inline void join_touching(RegionHaplotypes& region, const Window& reference) {
+    std::vector<Allele> alleles;
+    std::vector<uint64_t> masks;
+    for (const CandidateHaplotype& h : region.haplotypes) {
+        std::vector<Allele> own;
+        for (size_t i = 0; i < region.alleles.size(); ++i) {
+            if (!(h.mask >> i & 1)) continue;
+            const Allele& next = region.alleles[i];
+            if (!own.empty() && touches(own.back(), next, reference)) own.back() = joined(own.back(), next, reference);
+            else own.push_back(next);
+        }
+        uint64_t mask = 0;
+        for (const Allele& allele : own) {
+            const auto i = static_cast<size_t>(std::find(alleles.begin(), alleles.end(), allele) - alleles.begin());
+            if (i == alleles.size()) alleles.push_back(allele);
+            if (alleles.size() > MAX_ALLELES) return;
+            mask |= uint64_t{1} << i;
+        }
+        masks.push_back(mask);
+    }
+    region.alleles = std::move(alleles);
+    for (size_t h = 0; h < masks.size(); ++h) region.haplotypes[h].mask = masks[h];
+}
+
+}  // namespace baselake::pileup

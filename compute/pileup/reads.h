@@ -1,0 +1,216 @@
+// From alignment rows to usable reads: filters, deterministic downsampling, overlapping mates counted once.
+#pragma once
+
+#include <charconv>
+
+#include "arrays.h"
+
+namespace baselake::pileup {
+
+struct Op {
+    char kind;  // M (also for = and X), I, D, N, S
+    int32_t length;
+};
+
+struct Read {
+    int64_t row;
+    int32_t start, end;  // reference span of the aligned bases
+    uint64_t hash;       // of the name: the same for both mates
+    int32_t fragment;    // index of the first read of its template in sorted order
+    int32_t flag;
+    int16_t mapq;
+    std::vector<Op> ops;
+    std::string_view seq;
+    std::vector<uint8_t> qual;  // phred; 0: says nothing (no-call, or counted in the mate)
+
+    bool reverse() const { return flag & REVERSE; }
+    int32_t clip_left() const { return ops.front().kind == 'S' ? ops.front().length : 0; }
+    int32_t clip_right() const { return ops.back().kind == 'S' ? ops.back().length : 0; }
+    // Calls visit(ref position, read offset, length) for each stretch of aligned bases.
+    template <typename Visit> void each_match(Visit visit) const {
+        int32_t position = start, offset = 0;
+        for (const Op& op : ops) {
+            if (op.kind == 'M') visit(position, offset, op.length);
+            if (op.kind == 'M' || op.kind == 'D' || op.kind == 'N') position += op.length;
+            if (op.kind == 'M' || op.kind == 'I' || op.kind == 'S') offset += op.length;
+        }
+    }
+    // Read offset of the base aligned to a reference position; -1: deleted or outside.
+    int32_t offset_at(int32_t wanted) const {
+        int32_t found = -1;
+        each_match([&](int32_t position, int32_t offset, int32_t length) {
+            if (wanted >= position && wanted < position + length) found = offset + wanted - position;
+        });
+        return found;
+    }
+};
+
+// Illumina gives quality 2 to read tails it knows nothing about; below this a base takes no part.
+constexpr int UNINFORMATIVE_QUALITY = 6;
+// Two readings of one molecule cannot remove errors made before sequencing (PCR, damage: about 1e-4.5 a base).
+constexpr int MAX_QUALITY = 45;
+constexpr int MISSING_QUALITY = 20;  // where QUAL is '*'
+constexpr int32_t DOWNSAMPLE_WINDOW = 32;
+constexpr int32_t MAX_READ_LENGTH = 1 << 20;
+
+inline uint64_t name_hash(std::string_view name) {  // FNV-1a, then the finaliser of MurmurHash3
+    uint64_t h = 14695981039346656037ULL;
+    for (unsigned char c : name) h = (h ^ c) * 1099511628211ULL;
+    h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdULL;
+    h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53ULL;
+    return h ^ (h >> 33);
+}
+
+// Parses SAM CIGAR text. Returns false where it is malformed, aligns no base, or has an operator out of place.
+inline bool parse_cigar(std::string_view text, std::vector<Op>& ops, int64_t& read_bases, int64_t& reference_bases) {
+    ops.clear();
+    read_bases = reference_bases = 0;
+    int64_t aligned = 0;
+    const char *p = text.data(), *end = p + text.size();
+    while (p < end) {
+        uint32_t length = 0;
+        auto [next, error] = std::from_chars(p, end, length);
+        if (error != std::errc{} || next == end || length == 0 || length >= (1u << 28)) return false;
+        char kind = *next;
+        p = next + 1;
+        if (kind == 'H' || kind == 'P') continue;
+        if (kind == '=' || kind == 'X') kind = 'M';
+        if (kind != 'M' && kind != 'I' && kind != 'D' && kind != 'N' && kind != 'S') return false;
+        if (kind == 'M') aligned += length;
+        if (kind == 'M' || kind == 'I' || kind == 'S') read_bases += length;
+        if (kind == 'M' || kind == 'D' || kind == 'N') reference_bases += length;
+        if (!ops.empty() && ops.back().kind == kind) ops.back().length += static_cast<int32_t>(length);
+        else ops.push_back({kind, static_cast<int32_t>(length)});
+    }
+    for (size_t i = 1; i + 1 < ops.size(); ++i)
+        if (ops[i].kind == 'S') return false;
+    return aligned > 0;
+}
+
+inline std::vector<uint8_t> phred(std::string_view qual, std::string_view seq) {
+    std::vector<uint8_t> out(seq.size());
+    for (size_t i = 0; i < seq.size(); ++i) {
+        int q = qual.empty() ? MISSING_QUALITY : std::clamp(qual[i] - 33, 0, MAX_QUALITY);
+        out[i] = static_cast<uint8_t>(q < UNINFORMATIVE_QUALITY || plain_base(seq[i]) == 'N' ? 0 : q);
+    }
+    return out;
+}
+
+// Keeps, among reads that start in each absolute window of DOWNSAMPLE_WINDOW bases, those with the lowest name
+// hash until they carry max_depth x window bases: the mean depth stays under max_depth, mates tend to stay
+// together, and what is kept depends neither on row order nor on how the contig is cut into regions.
+inline void downsample(std::vector<Read>& reads, int max_depth) {
+    std::vector<Read> kept;
+    kept.reserve(reads.size());
+    for (size_t i = 0; i < reads.size();) {
+        size_t j = i;
+        int64_t bases = 0;
+        const int32_t window = reads[i].start / DOWNSAMPLE_WINDOW;
+        for (; j < reads.size() && reads[j].start / DOWNSAMPLE_WINDOW == window; ++j) bases += reads[j].end - reads[j].start;
+        const int64_t budget = int64_t{max_depth} * DOWNSAMPLE_WINDOW;
+        if (bases > budget) {
+            std::vector<size_t> order(j - i);
+            for (size_t k = i; k < j; ++k) order[k - i] = k;
+            std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return reads[a].hash < reads[b].hash; });
+            size_t n = 0;
+            for (int64_t used = 0; n < order.size(); ++n) {
+                used += reads[order[n]].end - reads[order[n]].start;
+                if (used > budget) break;
+            }
+            order.resize(n);
+            std::sort(order.begin(), order.end());
+            for (size_t k : order) kept.push_back(std::move(reads[k]));
+        } else {
+            for (size_t k = i; k < j; ++k) kept.push_back(std::move(reads[k]));
+        }
+        i = j;
+    }
+    reads = std::move(kept);
+}
+
+// Where mates cover the same reference base the molecule was read twice: agreeing qualities add up and
+// disagreeing ones subtract (as samtools mpileup does), on one of the two, chosen by name; the other says nothing.
+inline void merge_overlap(Read& a, Read& b) {
+    Read& keeper = a.hash & 1 ? b : a;
+    a.each_match([&](int32_t ap, int32_t ao, int32_t an) {
+        b.each_match([&](int32_t bp, int32_t bo, int32_t bn) {
+            for (int32_t p = std::max(ap, bp), last = std::min(ap + an, bp + bn); p < last; ++p) {
+                uint8_t &qa = a.qual[static_cast<size_t>(ao + p - ap)], &qb = b.qual[static_cast<size_t>(bo + p - bp)];
+                const char base_a = plain_base(a.seq[static_cast<size_t>(ao + p - ap)]);
+                const char base_b = plain_base(b.seq[static_cast<size_t>(bo + p - bp)]);
+                if (base_a == base_b) {
+                    const int sum = std::min(qa + qb, MAX_QUALITY);
+                    qa = qb = 0;
+                    (&keeper == &a ? qa : qb) = static_cast<uint8_t>(sum);
+                } else {
+                    const int difference = std::abs(qa - qb);
+                    uint8_t& winner = qa > qb ? qa : qb;
+                    qa = qb = 0;
+                    winner = static_cast<uint8_t>(difference < UNINFORMATIVE_QUALITY ? 0 : difference);
+                }
+            }
+        });
+    });
+}
+
+// Numbers the templates and merges the qualities of overlapping mates.
+inline void pair_mates(std::vector<Read>& reads, const Alignments& rows) {
+    std::vector<std::pair<uint64_t, int32_t>> by_name(reads.size());
+    for (size_t i = 0; i < reads.size(); ++i) {
+        by_name[i] = {reads[i].hash, static_cast<int32_t>(i)};
+        reads[i].fragment = static_cast<int32_t>(i);
+    }
+    std::sort(by_name.begin(), by_name.end());
+    for (size_t k = 0; k + 1 < by_name.size(); ++k) {
+        if (by_name[k].first != by_name[k + 1].first) continue;
+        Read &a = reads[static_cast<size_t>(by_name[k].second)], &b = reads[static_cast<size_t>(by_name[k + 1].second)];
+        const bool mates = ((a.flag ^ b.flag) & (FIRST | LAST)) == (FIRST | LAST);
+        if (!mates || rows.name[a.row] != rows.name[b.row]) continue;
+        b.fragment = a.fragment;
+        if (b.start < a.end) merge_overlap(a, b);
+        ++k;
+    }
+}
+
+// Every usable read that overlaps [start, end), sorted by start and then by what the read itself is.
+inline std::vector<Read> usable_reads(const Alignments& rows, const Parameters& parameters, int32_t contig_length,
+                                      int32_t start, int32_t end) {
+    constexpr int32_t EXCLUDED = UNMAPPED | SECONDARY | VENDOR_FAILED | DUPLICATE | SUPPLEMENTARY;
+    std::vector<Read> reads;
+    for (int64_t row = 0; row < rows.rows; ++row) {
+        if ((rows.flag[row] & EXCLUDED) || rows.duplicate[row] || rows.mapq[row] < parameters.min_mapq) continue;
+        if (rows.mapq[row] == 255) continue;  // 255: not available
+        if (rows.start[row] < 0 || rows.start[row] >= end) continue;
+        int64_t read_bases = 0, reference_bases = 0;
+        Read read{};
+        if (!parse_cigar(rows.cigar[row], read.ops, read_bases, reference_bases)) continue;
+        read.seq = rows.seq[row];
+        const std::string_view qual = rows.qual[row];
+        if (static_cast<int64_t>(read.seq.size()) != read_bases || read_bases > MAX_READ_LENGTH) continue;
+        if (!qual.empty() && qual.size() != read.seq.size()) continue;
+        if (rows.start[row] + reference_bases > contig_length) continue;
+        read.row = row;
+        read.start = rows.start[row];
+        read.end = static_cast<int32_t>(read.start + reference_bases);
+        if (read.end <= start) continue;
+        read.flag = rows.flag[row];
+        read.mapq = rows.mapq[row];
+        read.hash = name_hash(rows.name[row]);
+        read.qual = phred(qual, read.seq);
+        reads.push_back(std::move(read));
+    }
+    std::sort(reads.begin(), reads.end(), [&](const Read& a, const Read& b) {
+        if (a.start != b.start) return a.start < b.start;
+        if (a.hash != b.hash) return a.hash < b.hash;
+        if (a.flag != b.flag) return a.flag < b.flag;
+        if (a.end != b.end) return a.end < b.end;
+        if (a.mapq != b.mapq) return a.mapq < b.mapq;
+        if (int order = a.seq.compare(b.seq)) return order < 0;
+        return rows.cigar[a.row] < rows.cigar[b.row];
+    });
+    downsample(reads, parameters.max_depth);
+    pair_mates(reads, rows);
+    return reads;
+}
+
+}  // namespace baselake::pileup

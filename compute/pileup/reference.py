@@ -1,0 +1,186 @@
+"""The slow, obvious oracle of the parts of `twin.cpp` that compute: pileup events, alignment and genotype costs.
+
+Written from `docs/calling-model.md`, one read, base and cell at a time. Costs are phred.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from baselake.compute.pileup import DEFAULT_PARAMETERS, CallParameters
+
+_EXCLUDED = (
+    0x4 | 0x100 | 0x200 | 0x400 | 0x800
+)  # unmapped, secondary, vendor-failed, duplicate, supplementary
+_REPEAT_DROP = {1: 2.4, 2: 3.5, 3: 3.0, 4: 3.0}
+_GAP_EXTEND = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alignment:
+    """One row of ALIGNMENTS as the caller reads it, with the columns' names and coordinates."""
+
+    start: int
+    flag: int
+    mapq: int
+    cigar: str
+    seq: str
+    qual: str
+    name: str
+    duplicate: bool
+
+
+def usable(read: Alignment, parameters: CallParameters = DEFAULT_PARAMETERS) -> bool:
+    """Whether a read takes part: primary, mapped well, not a duplicate, passed by the instrument."""
+    return not (
+        read.flag & _EXCLUDED or read.duplicate or read.mapq < parameters.min_mapq or read.mapq == 255
+    )
+
+
+def substitutions(
+    reads: Sequence[Alignment], contig: str, parameters: CallParameters = DEFAULT_PARAMETERS
+) -> list[tuple[int, str, int]]:
+    """Position, base and quality of every mismatching base of reads without overlapping mates, sorted.
+
+    Only for reads without insertions and deletions, whose alignment the caller leaves as it is.
+    """
+    found = []
+    for read in filter(lambda r: usable(r, parameters), reads):
+        offset, position = 0, read.start
+        for length, kind in re.findall(r"(\d+)([MS])", read.cigar):
+            for i in range(int(length)) if kind == "M" else ():
+                base, wanted = read.seq[offset + i], contig[position + i].upper()
+                quality = min(ord(read.qual[offset + i]) - 33, 45)
+                if (
+                    base in "ACGT"
+                    and wanted in "ACGT"
+                    and base != wanted
+                    and quality >= parameters.min_base_quality
+                ):
+                    found.append((position + i, base, quality))
+            offset += int(length)
+            position += int(length) if kind == "M" else 0
+    return sorted(found)
+
+
+def gap_open_cost(haplotype: str, at: int) -> int:
+    """Cost of a one-unit gap at a base: the cheapest over the tandem repeats of units of 1 to 4 it lies in."""
+    best = 45
+    for unit in range(1, 5):
+        for first in range(len(haplotype) - unit + 1):
+            motif = haplotype[first : first + unit]
+            if "N" in motif or any(
+                unit % p == 0 and motif == motif[:p] * (unit // p) for p in range(1, unit)
+            ):
+                continue
+            length = unit
+            while first + length < len(haplotype) and haplotype[first + length] == motif[length % unit]:
+                length += 1
+            units = length // unit
+            if units >= 2 and first <= at < first + length:
+                beyond = max(0, units - (3 if unit == 1 else 2))
+                cost = 45 - int(_REPEAT_DROP[unit] * beyond) - (_GAP_EXTEND * (unit - 1) if beyond else 0)
+                best = min(best, max(8, cost))
+    return best
+
+
+def align_cost(read: str, quality: Sequence[int], haplotype: str) -> float:
+    """Cost of the best alignment of a whole read anywhere on a haplotype.
+
+    A mismatch costs its quality and 5 (one base of three), a base of quality 0 and an N nothing, a gap its
+    opening and 10 for each further base. A read does not begin with an insertion; a deletion is not at an end.
+    Nothing fits beyond the haplotype's ends.
+    """
+    beyond = len(read)
+    opening = [45] * beyond + [gap_open_cost(haplotype, at) for at in range(len(haplotype))] + [45] * beyond
+    haplotype = "-" * beyond + haplotype + "-" * beyond
+    columns = len(haplotype)
+    match = [0.0] * (columns + 1)  # after 0 read bases, at any haplotype base
+    insertion = [math.inf] * (columns + 1)
+    deletion = [math.inf] * (columns + 1)
+    for i, base in enumerate(read):
+        new_match, new_insertion = [math.inf] * (columns + 1), [math.inf] * (columns + 1)
+        new_deletion = [math.inf] * (columns + 1)
+        for j in range(columns + 1):
+            # Index j: haplotype bases used up.
+            if j:
+                fits = base == haplotype[j - 1] or haplotype[j - 1] == "N" or quality[i] == 0
+                before = min(match[j - 1], insertion[j - 1], deletion[j - 1])
+                new_match[j] = before + (0 if fits else quality[i] + 5)
+                new_deletion[j] = min(new_match[j - 1] + opening[j - 1], new_deletion[j - 1] + _GAP_EXTEND)
+            if i and j:
+                new_insertion[j] = min(match[j] + opening[j - 1], insertion[j] + _GAP_EXTEND)
+        match, insertion, deletion = new_match, new_insertion, new_deletion
+    return min(*match, *insertion)
+
+
+def genotype_costs(
+    costs: Sequence[Sequence[float]], caps: Sequence[float], reverse: Sequence[bool], ploidy: int
+) -> dict[tuple[int, int], float]:
+    """Cost of every genotype, given each fragment's cost under each allele.
+
+    Args:
+        costs: fragments by alleles.
+        caps: by fragment, the most it may say against an allele.
+        reverse: by fragment, its strand.
+        ploidy: 1 or 2; a haploid genotype is given as (a, a).
+    """
+    relative = [[min(cost - min(row), cap) for cost in row] for row, cap in zip(costs, caps, strict=True)]
+    alleles = range(len(costs[0]))
+    out = {}
+    for a in alleles:
+        for b in (a,) if ploidy == 1 else range(a, len(costs[0])):
+            total = 0.0
+            groups: dict[tuple[int, bool], list[float]] = {}
+            for row, strand in zip(relative, reverse, strict=True):
+                error = min(row[a], row[b])
+                either = (10 ** (-row[a] / 10) + 10 ** (-row[b] / 10)) / 2
+                total += -10 * math.log10(either) - error
+                if error > 0:
+                    groups.setdefault((row.index(min(row)), bool(strand)), []).append(error)
+            out[a, b] = total + _error_cost(groups, [bool(strand) for strand in reverse])
+    return out
+
+
+def _error_cost(groups: dict[tuple[int, bool], list[float]], strands: Sequence[bool]) -> float:
+    independent = sum(sum(errors) for errors in groups.values())
+    shared = sum(
+        error * (0.97 * 0.83 ** min(rank, 63) + 0.03)
+        for errors in groups.values()
+        for rank, error in enumerate(sorted(errors, reverse=True))
+    )
+    clear = {key: sum(error >= 3 for error in errors) for key, errors in groups.items()}
+    accounts = [independent, shared + 10 * math.log10(math.comb(len(strands), sum(clear.values())))]
+    for (allele, strand), errors in groups.items():
+        struck, reads = clear[allele, strand], strands.count(strand)
+        if struck > 1:
+            # Chance of this many under a share of unknown size, Beta(1, 4).
+            chance = math.exp(_log_beta(1 + struck, 4 + reads - struck) - _log_beta(1, 4))
+            accounts.append(independent - sum(errors) + 50 - 10 * math.log10(chance))
+    return min(accounts)
+
+
+def _log_beta(x: float, y: float) -> float:
+    return math.lgamma(x) + math.lgamma(y) - math.lgamma(x + y)
+
+
+def normalise(contig: str, position: int, ref_length: int, alt: str) -> tuple[int, str, str]:
+    """The VCF spelling (0-based start, REF, ALT) of a change: parsimonious and as far left as it goes."""
+    start, ref = position, contig[position : position + ref_length]
+    while True:
+        if ref and alt and ref[-1] == alt[-1]:
+            ref, alt = ref[:-1], alt[:-1]
+        elif (not ref or not alt) and start > 0:
+            start -= 1
+            ref, alt = contig[start] + ref, contig[start] + alt
+            if ref[-1] != alt[-1]:
+                break
+        else:
+            break
+    while len(ref) > 1 and len(alt) > 1 and ref[0] == alt[0]:
+        start, ref, alt = start + 1, ref[1:], alt[1:]
+    if not ref or not alt:  # at the contig's first base the anchor follows
+        anchor = contig[start + len(ref)]
+        ref, alt = ref + anchor, alt + anchor
+    return start, ref, alt

@@ -1,0 +1,220 @@
+// The pileup caller for a CPU: Arrow buffers of a region's alignments in, arrays of genotyped alleles out.
+#include "compute/arrow_columns.h"
+#include "compute/pileup/caller.h"
+
+namespace py = pybind11;
+using namespace baselake;
+using namespace baselake::pileup;
+
+namespace {
+
+constexpr int32_t PADDING = 1000;  // reads this far outside a region still shape what is called inside
+
+// The arrays stay alive with the dict that holds them: every conversion to In<T> of an array of that type and
+// layout is a view.
+template <typename T> const T* values(const py::dict& columns, const char* name, int64_t rows) {
+    const auto array = py::reinterpret_borrow<py::array>(columns[name]);
+    if (!py::isinstance<In<T>>(array) || array.size() != rows) throw std::invalid_argument(std::string("column ") + name + " has another type or length");
+    return static_cast<const T*>(array.data());
+}
+
+Text text(const py::dict& columns, const char* name, int64_t rows) {
+    const py::tuple parts = columns[name];
+    const auto offsets = py::reinterpret_borrow<py::array>(parts[0]), bytes = py::reinterpret_borrow<py::array>(parts[1]);
+    if (!py::isinstance<In<int32_t>>(offsets) || offsets.size() != rows + 1) throw std::invalid_argument(std::string("column ") + name + " has another length");
+    return {static_cast<const int32_t*>(offsets.data()), static_cast<const char*>(bytes.data())};
+}
+
+Alignments alignments(const py::dict& columns) {
+    Alignments out;
+    out.rows = py::reinterpret_borrow<py::array>(columns["start"]).size();
+    out.start = values<int32_t>(columns, "start", out.rows);
+    out.flag = values<int32_t>(columns, "flag", out.rows);
+    out.mapq = values<int16_t>(columns, "mapq", out.rows);
+    out.duplicate = values<uint8_t>(columns, "duplicate", out.rows);
+    out.cigar = text(columns, "cigar", out.rows);
+    out.seq = text(columns, "seq", out.rows);
+    out.qual = text(columns, "qual", out.rows);
+    out.name = text(columns, "name", out.rows);
+    return out;
+}
+
+Parameters parameters(const py::dict& given) {
+    Parameters out;
+    out.min_mapq = given["min_mapq"].cast<int>();
+    out.min_base_quality = given["min_base_quality"].cast<int>();
+    out.max_depth = given["max_depth"].cast<int>();
+    out.heterozygosity = given["heterozygosity"].cast<double>();
+    out.indel_heterozygosity = given["indel_heterozygosity"].cast<double>();
+    out.min_qual = given["min_qual"].cast<double>();
+    return out;
+}
+
+struct Contig {
+    const char* bases;
+    int32_t length;
+    explicit Contig(const In<uint8_t>& array) : bases(reinterpret_cast<const char*>(array.data())), length(static_cast<int32_t>(array.size())) {}
+};
+
+struct Prepared {
+    Pileup pileup;
+    Window reference;
+};
+
+Prepared prepare(const Alignments& rows, const Contig& contig, const Region& region, const Parameters& parameters) {
+    std::vector<Read> reads = usable_reads(rows, parameters, contig.length, region.start - PADDING, region.end + PADDING);
+    int32_t begin = region.start, end = region.end;
+    for (const Read& read : reads) {
+        begin = std::min(begin, read.start);
+        end = std::max(end, read.end);
+    }
+    Window reference(contig.bases, contig.length, begin - PADDING, end + PADDING);
+    Pileup pileup = pile_up(std::move(reads), reference, parameters);
+    return {std::move(pileup), std::move(reference)};
+}
+
+template <typename T, typename Row, typename Get> py::array_t<T> column(const std::vector<Row>& rows, Get get) {
+    std::vector<T> out;
+    out.reserve(rows.size());
+    for (const Row& row : rows) out.push_back(static_cast<T>(get(row)));
+    return to_numpy(std::move(out));
+}
+
+template <typename T, typename Row, typename Get> py::tuple ragged(const std::vector<Row>& rows, Get get) {
+    std::vector<int32_t> offsets{0};
+    std::vector<T> values;
+    for (const Row& row : rows) {
+        const auto& one = get(row);
+        values.insert(values.end(), one.begin(), one.end());
+        offsets.push_back(static_cast<int32_t>(values.size()));
+    }
+    return py::make_tuple(to_numpy(std::move(offsets)), to_numpy(std::move(values)));
+}
+
+py::dict call_columns(const std::vector<Call>& calls) {
+    py::dict out;
+    out["start"] = column<int32_t>(calls, [](const Call& c) { return c.start; });
+    out["ref"] = ragged<uint8_t>(calls, [](const Call& c) -> const std::string& { return c.ref; });
+    out["alt"] = ragged<uint8_t>(calls, [](const Call& c) -> const std::string& { return c.alt; });
+    out["allele_index"] = column<int8_t>(calls, [](const Call& c) { return c.allele_index; });
+    out["gt_a"] = column<int8_t>(calls, [](const Call& c) { return c.gt_a; });
+    out["gt_b"] = column<int8_t>(calls, [](const Call& c) { return c.gt_b; });
+    out["gq"] = column<int32_t>(calls, [](const Call& c) { return c.gq; });
+    out["dp"] = column<int32_t>(calls, [](const Call& c) { return c.dp; });
+    out["ad_ref"] = column<int32_t>(calls, [](const Call& c) { return c.ad_ref; });
+    out["ad_alt"] = column<int32_t>(calls, [](const Call& c) { return c.ad_alt; });
+    out["pl"] = ragged<int32_t>(calls, [](const Call& c) -> const std::vector<int32_t>& { return c.pl; });
+    out["site_pl"] = ragged<int32_t>(calls, [](const Call& c) -> const std::vector<int32_t>& { return c.site_pl; });
+    out["qual"] = column<float>(calls, [](const Call& c) { return c.qual; });
+    out["mq"] = column<float>(calls, [](const Call& c) { return c.mq; });
+    out["sb"] = ragged<int32_t>(calls, [](const Call& c) -> const std::array<int32_t, 4>& { return c.sb; });
+    out["fs"] = column<float>(calls, [](const Call& c) { return c.fs; });
+    out["read_pos_rank_sum"] = column<float>(calls, [](const Call& c) { return c.read_pos_rank_sum; });
+    out["base_q_rank_sum"] = column<float>(calls, [](const Call& c) { return c.base_q_rank_sum; });
+    out["filters"] = column<uint32_t>(calls, [](const Call& c) { return c.filters; });
+    out["simple"] = column<uint8_t>(calls, [](const Call& c) { return c.simple; });
+    return out;
+}
+
+py::dict call(const py::dict& columns, const In<uint8_t>& bases, int32_t start, int32_t end, int ploidy, const py::dict& given) {
+    const Alignments rows = alignments(columns);
+    const Parameters limits = parameters(given);
+    const Contig contig(bases);
+    const Region region{start, end, ploidy};
+    std::vector<Call> calls;
+    {
+        py::gil_scoped_release release;
+        const Prepared prepared = prepare(rows, contig, region, limits);
+        const std::vector<Candidate> found = candidates(prepared.pileup, prepared.reference);
+        for (const ActiveRegion& active : active_regions(found, prepared.pileup, prepared.reference))
+            if (active.start - 1 < end && active.end + 1 > start)
+                call_region(active, found, prepared.pileup, prepared.reference, region, limits, calls);
+        std::stable_sort(calls.begin(), calls.end(), [](const Call& a, const Call& b) {
+            return std::tie(a.start, a.ref, a.alt) < std::tie(b.start, b.ref, b.alt);
+        });
+    }
+    return call_columns(calls);
+}
+
+py::dict triage(const py::dict& columns, const In<uint8_t>& bases, int32_t start, int32_t end, const py::dict& given) {
+    const Alignments rows = alignments(columns);
+    const Parameters limits = parameters(given);
+    const Contig contig(bases);
+    std::vector<int32_t> depth;
+    std::vector<float> active;
+    std::vector<ActiveRegion> regions;
+    {
+        py::gil_scoped_release release;
+        const Prepared prepared = prepare(rows, contig, Region{start, end, 2}, limits);
+        const std::vector<float> all = activity(prepared.pileup, prepared.reference, limits);
+        const auto from = start - prepared.reference.begin(), to = end - prepared.reference.begin();
+        active.assign(all.begin() + from, all.begin() + to);
+        depth.assign(prepared.pileup.depth.begin() + from, prepared.pileup.depth.begin() + to);
+        for (const ActiveRegion& region : active_regions(candidates(prepared.pileup, prepared.reference), prepared.pileup, prepared.reference))
+            if (region.start >= start && region.start < end) regions.push_back(region);
+    }
+    py::dict out;
+    out["depth"] = to_numpy(std::move(depth));
+    out["activity"] = to_numpy(std::move(active));
+    out["start"] = column<int32_t>(regions, [](const ActiveRegion& r) { return r.start; });
+    out["end"] = column<int32_t>(regions, [](const ActiveRegion& r) { return r.end; });
+    out["candidates"] = column<int32_t>(regions, [](const ActiveRegion& r) { return r.last - r.first; });
+    out["simple"] = column<uint8_t>(regions, [](const ActiveRegion& r) { return r.simple; });
+    return out;
+}
+
+py::dict events(const py::dict& columns, const In<uint8_t>& bases, int32_t start, int32_t end, const py::dict& given) {
+    const Prepared prepared = prepare(alignments(columns), Contig(bases), Region{start, end, 2}, parameters(given));
+    const std::vector<Event>& found = prepared.pileup.events;
+    py::dict out;
+    out["position"] = column<int32_t>(found, [](const Event& e) { return e.allele.position; });
+    out["ref_length"] = column<int32_t>(found, [](const Event& e) { return e.allele.ref_length; });
+    out["alt"] = ragged<uint8_t>(found, [](const Event& e) -> const std::string& { return e.allele.alt; });
+    out["quality"] = column<uint8_t>(found, [](const Event& e) { return e.quality; });
+    return out;
+}
+
+py::tuple genotypes(const In<float>& costs, const In<float>& caps, const In<uint8_t>& reverse, int ploidy) {
+    CostTable table;
+    table.alleles = static_cast<int>(costs.shape(1));
+    for (py::ssize_t f = 0; f < costs.shape(0); ++f) table.add(costs.data(f, 0), caps.at(f), reverse.at(f));
+    const std::vector<Genotype> found = genotype_costs(table, ploidy);
+    return py::make_tuple(column<int32_t>(found, [](const Genotype& g) { return g.a; }),
+                          column<int32_t>(found, [](const Genotype& g) { return g.b; }),
+                          column<double>(found, [](const Genotype& g) { return g.cost; }));
+}
+
+std::vector<float> align(const std::vector<std::string>& reads, const std::vector<std::vector<uint8_t>>& qualities,
+                         const std::vector<std::string>& haplotypes, int diagonal, int left, int right) {
+    std::vector<Haplotype> targets;
+    for (const std::string& bases : haplotypes) targets.push_back({bases, gap_open_costs(bases)});
+    std::vector<Pairing> pairs;
+    for (size_t i = 0; i < reads.size(); ++i)
+        pairs.push_back({reads[i].data(), qualities[i].data(), static_cast<int>(reads[i].size()), &targets[i], diagonal, 0});
+    for (size_t i = 0; i < pairs.size(); i += LANES)
+        align_batch(pairs.data() + i, static_cast<int>(std::min<size_t>(LANES, pairs.size() - i)), left, right);
+    std::vector<float> costs;
+    for (const Pairing& pair : pairs) costs.push_back(pair.cost);
+    return costs;
+}
+
+py::tuple normalise(const In<uint8_t>& bases, int32_t position, int32_t ref_length, const std::string& alt) {
+    const Contig contig(bases);
+    const Window reference(contig.bases, contig.length, 0, contig.length);
+    const Spelling spelled = vcf_spelling(left_aligned({position, ref_length, alt}, reference), reference);
+    return py::make_tuple(spelled.start, spelled.ref, spelled.alt);
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_twin, module) {
+    module.attr("PADDING") = PADDING;
+    module.def("call", &call);
+    module.def("triage", &triage);
+    // The parts of the model that reference.py spells out, for the tests that hold the two together.
+    module.def("events", &events);
+    module.def("genotypes", &genotypes);
+    module.def("align", &align);
+    module.def("gap_open_costs", [](const std::string& haplotype) { return to_numpy(gap_open_costs(haplotype)); });
+    module.def("normalise", &normalise);
+}

@@ -1,0 +1,234 @@
+"""Calling samples of a lake: what is written, when it is skipped, and what is refused."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baselake.catalog.catalog import Catalog, connect
+from baselake.catalog.references import add_reference, open_reference
+from baselake.compute.call import _MAX_WINDOW, _cuts, call_samples
+from baselake.compute.pileup import reference
+from baselake.config import Config
+from baselake.errors import NotFoundError
+from baselake.lake.region import Region
+from baselake.lake.schema import ALIGNMENTS
+from baselake.progress import QuietProgress
+from tests.compute.reads import as_table, random_contig, reads_with
+
+CONTIGS = {"chr1": random_contig(30_000, 1), "chrX": random_contig(4000, 2), "chrM": random_contig(4000, 3)}
+SITES = {"chr1": (5_000, 14_999, 15_200, 25_000), "chrX": (2_000,), "chrM": (2_000,)}
+
+
+@dataclass
+class Notes(QuietProgress):
+    """Keeps what it is told."""
+
+    said: list[str] = field(default_factory=list)
+
+    def note(self, message: str) -> None:
+        self.said.append(message)
+
+
+def other(base: str) -> str:
+    return "ACGT"["ACGT".index(base) - 1]
+
+
+def sample_reads(contig: str, sites: Sequence[int]) -> list[reference.Alignment]:
+    """20 reads of a chromosome without and 20 of one with a substitution, around each site."""
+    bases, reads = CONTIGS[contig], []
+    for site in sites:
+        starts = range(site - 90, site - 10, 4)
+        changes = [(site, 1, other(bases[site]))]
+        reads += reads_with(bases, [], starts=starts, label=f"r{site}-")
+        reads += reads_with(bases, changes, starts=starts, label=f"a{site}-")
+    return reads
+
+
+def write_alignments(catalog: Catalog, sample: str, contig: str, reads: list[reference.Alignment]) -> None:
+    rows = as_table(sorted(reads, key=lambda read: read.start))
+    n = rows.num_rows
+    columns = dict(zip(rows.column_names, rows.columns, strict=True)) | {
+        "reference": pa.repeat("tiny", n),
+        "sample_id": pa.repeat(sample, n),
+        "contig": pa.repeat(contig, n),
+        "end": pa.array([start + 100 for start in rows["start"].to_pylist()], pa.int32()),
+    }
+    table = pa.table(
+        [
+            columns.get(name, pa.nulls(n, ALIGNMENTS.schema.field(name).type))
+            for name in ALIGNMENTS.schema.names
+        ],
+        ALIGNMENTS.schema.names,
+    )
+    with catalog.job("align", {"sample": sample}) as job:
+        with job.writer("alignments", {"reference": "tiny", "sample_id": sample, "contig": contig}) as out:
+            out.write(table)
+        with job.commit():
+            pass
+
+
+def add_sample(catalog: Catalog, sample: str, sex: str | None) -> None:
+    with catalog.job("ingest") as job, job.commit() as tx:
+        tx.insert("samples", pa.table({"sample_id": [sample], "sex": pa.array([sex], pa.string())}))
+
+
+@pytest.fixture
+def sampled(catalog: Catalog, tmp_path: Path) -> Catalog:
+    """A lake with a male sample S1 aligned to three contigs."""
+    fasta = tmp_path / "tiny.fa"
+    fasta.write_text("".join(f">{name}\n{bases}\n" for name, bases in CONTIGS.items()))
+    add_reference(catalog, fasta, "tiny")
+    add_sample(catalog, "S1", "male")
+    for contig, sites in SITES.items():
+        write_alignments(catalog, "S1", contig, sample_reads(contig, sites))
+    return catalog
+
+
+def called(catalog: Catalog) -> list[tuple[str, int, str]]:
+    sql = "SELECT contig, start, gt FROM genotypes WHERE len(filters) = 0 ORDER BY ALL"
+    return [(r["contig"], r["start"], r["gt"]) for r in catalog.query(sql).to_pylist()]
+
+
+CHR1 = [("chr1", site, "0/1") for site in SITES["chr1"]]
+
+
+def test_genotypes_and_variants_of_a_sample(sampled: Catalog) -> None:
+    call_samples(sampled, ["S1"], open_reference(sampled, "tiny"))
+    rows = sampled.query(
+        "SELECT * FROM genotypes JOIN variants USING (reference, variant_id, contig, start)"
+    ).to_pylist()
+    first = min((row for row in rows if row["contig"] == "chr1"), key=lambda row: row["start"])
+    ref = CONTIGS["chr1"][5000]
+    assert first["variant_id"] == f"chr1-5001-{ref}-{other(ref)}"
+    assert (first["ref"], first["alt"], first["type"], first["end"]) == (ref, other(ref), "snv", 5001)
+    assert (first["sample_id"], first["gt"], first["alt_copies"], first["allele_index"]) == (
+        "S1",
+        "0/1",
+        1,
+        1,
+    )
+    assert first["site_pl"] is None
+    assert first["filters"] == []
+    (lineage,) = sampled.query("SELECT * FROM lineage WHERE operation = 'call'").to_pylist()
+    assert len(lineage["inputs"]) == 3
+
+
+def test_x_and_mitochondrion_of_a_male_are_haploid(sampled: Catalog) -> None:
+    call_samples(sampled, ["S1"], open_reference(sampled))
+    haploid = sampled.query(
+        "SELECT DISTINCT gt, len(pl) AS pls FROM genotypes WHERE contig <> 'chr1'"
+    ).to_pylist()
+    assert all(row == {"gt": "1", "pls": 2} for row in haploid)
+    assert [row for row in called(sampled) if row[0] == "chr1"] == CHR1
+
+
+def test_unknown_sex_is_called_diploid_and_told(sampled: Catalog) -> None:
+    add_sample(sampled, "S2", None)
+    write_alignments(sampled, "S2", "chrX", sample_reads("chrX", SITES["chrX"]))
+    notes = Notes()
+    call_samples(sampled, ["S2"], open_reference(sampled, "tiny"), progress=notes)
+    assert called(sampled) == [("chrX", 2000, "0/1")]
+    assert "the sex of S2 is not known" in notes.said[0]
+
+
+def test_a_second_sample_shares_the_variant(sampled: Catalog) -> None:
+    add_sample(sampled, "S2", "female")
+    write_alignments(sampled, "S2", "chr1", sample_reads("chr1", SITES["chr1"][:1]))
+    call_samples(sampled, ["S1", "S2"], open_reference(sampled, "tiny"))
+    assert sampled.query("SELECT count(*) AS n FROM variants WHERE contig = 'chr1'")["n"].to_pylist() == [4]
+    assert sampled.query("SELECT count(*) AS n FROM genotypes WHERE contig = 'chr1'")["n"].to_pylist() == [5]
+
+
+def test_a_sample_called_already_is_left_as_it_is(sampled: Catalog) -> None:
+    notes = Notes()
+    call_samples(sampled, ["S1"], open_reference(sampled, "tiny"), progress=notes)
+    assert notes.said == []
+    before = sampled.query("SELECT * FROM genotypes ORDER BY ALL")
+    call_samples(sampled, ["S1"], open_reference(sampled, "tiny"), progress=notes)
+    call_samples(
+        sampled, ["S1"], open_reference(sampled, "tiny"), region=Region("chr1", 10, 20_000), progress=notes
+    )
+    assert notes.said == ["S1 is called already on tiny", "S1 is called already on tiny in chr1:11-20000"]
+    assert sampled.query("SELECT * FROM genotypes ORDER BY ALL").equals(before)
+    assert sampled.query("SELECT count(*) AS n FROM lineage WHERE operation = 'call'")["n"].to_pylist() == [1]
+
+
+def test_new_alignments_replace_the_genotypes(sampled: Catalog) -> None:
+    call_samples(sampled, ["S1"], open_reference(sampled, "tiny"))
+    write_alignments(sampled, "S1", "chr1", sample_reads("chr1", [20_000]))
+    call_samples(sampled, ["S1"], open_reference(sampled, "tiny"))
+    assert [row for row in called(sampled) if row[0] == "chr1"] == sorted([*CHR1, ("chr1", 20_000, "0/1")])
+
+
+def test_another_sex_replaces_the_genotypes(sampled: Catalog) -> None:
+    call_samples(sampled, ["S1"], open_reference(sampled, "tiny"))
+    with sampled.job("samples set") as job, job.commit() as tx:
+        tx.execute("UPDATE samples SET sex = 'female' WHERE sample_id = 'S1'")
+    call_samples(sampled, ["S1"], open_reference(sampled, "tiny"))
+    assert ("chrX", 2000, "0/1") in called(sampled)
+
+
+def test_a_region_is_called_alone_and_whole_afterwards(sampled: Catalog) -> None:
+    call_samples(sampled, ["S1"], open_reference(sampled, "tiny"), region=Region("chr1", 14_999, 15_000))
+    assert called(sampled) == [("chr1", 14_999, "0/1")]
+    call_samples(sampled, ["S1"], open_reference(sampled, "tiny"), region=Region("chr1", 15_000, 30_000))
+    assert called(sampled) == CHR1[1:]
+    call_samples(sampled, ["S1"], open_reference(sampled, "tiny"))
+    assert [row for row in called(sampled) if row[0] == "chr1"] == CHR1
+
+
+def test_results_do_not_depend_on_threads(sampled: Catalog, config: Config) -> None:
+    tables = []
+    for threads in (1, 3):
+        with sampled.job("forget") as job, job.commit() as tx:
+            tx.execute("DELETE FROM genotypes")
+            tx.execute("DELETE FROM lineage WHERE operation = 'call'")
+        with connect(sampled.layout.root, replace(config, threads=threads)) as catalog:
+            call_samples(catalog, ["S1"], open_reference(catalog, "tiny"))
+            tables.append(catalog.query("SELECT * FROM genotypes ORDER BY contig, start"))
+    assert tables[0].equals(tables[1])
+
+
+def test_a_region_without_alignments_has_no_variants(sampled: Catalog) -> None:
+    call_samples(sampled, ["S1"], open_reference(sampled, "tiny"), region=Region("chr1", 28_000, 29_000))
+    assert called(sampled) == []
+
+
+def test_what_is_not_there_is_an_error(sampled: Catalog) -> None:
+    with pytest.raises(NotFoundError, match="no sample 'S9'"):
+        call_samples(sampled, ["S9"], open_reference(sampled, "tiny"))
+    with pytest.raises(NotFoundError, match="no reference 'huge'"):
+        call_samples(sampled, ["S1"], open_reference(sampled, "huge"))
+    with pytest.raises(NotFoundError, match="no contig 'chr9'"):
+        call_samples(sampled, ["S1"], open_reference(sampled, "tiny"), region=Region("chr9", 0, 10))
+    add_sample(sampled, "S3", None)
+    with pytest.raises(NotFoundError, match="S3 has no alignments on tiny"):
+        call_samples(sampled, ["S3"], open_reference(sampled, "tiny"))
+    assert called(sampled) == []
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3_000_000), st.integers(1, 40_000), st.integers(1, 500_000)), max_size=60
+    )
+)
+def test_windows_hold_every_alignment_once_and_are_bounded(bins: list[tuple[int, int, int]]) -> None:
+    stretches = sorted(
+        {start // 16_384: (start, start + span, count) for start, span, count in bins}.values()
+    )
+    cuts = list(_cuts(stretches))
+    assert all(start < end for start, end in cuts)
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(cuts))
+    for first, last, _ in stretches:
+        covered = sum(
+            min(end, last) - max(start, first) for start, end in cuts if start < last and first < end
+        )
+        assert covered == last - first
+    longest = max((span for _, span, _ in bins), default=0)
+    assert all(end - start <= _MAX_WINDOW + longest + 16_384 for start, end in cuts)
