@@ -1,0 +1,258 @@
+"""The command line's verbs as methods: the public face of the library.
+
+Each method parses nothing and renders nothing: it calls the one function that does the work.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from baselake.catalog import catalog as catalogs
+from baselake.catalog.catalog import Catalog
+from baselake.catalog.references import Reference, add_reference, open_reference
+from baselake.catalog.samples import describe_sample, sample_names
+from baselake.errors import MissingDependencyError, NotFoundError
+from baselake.lake.region import Region, parse_region
+from baselake.native import check_processor
+from baselake.progress import QUIET, Progress
+
+if TYPE_CHECKING:
+    from baselake.catalog.export.bam import Format
+
+
+class Lake:
+    """An open lake. Close it, or use it as a context manager.
+
+    Attributes:
+        catalog: tables and transactions, for programs that need more than the verbs.
+    """
+
+    def __init__(self, catalog: Catalog, progress: Progress = QUIET) -> None:
+        self.catalog = catalog
+        self._progress = progress
+
+    def add_reference(self, fasta: str | os.PathLike[str], name: str) -> Reference:
+        """Register an assembly from a FASTA file; see `baselake.catalog.references.add_reference`."""
+        return add_reference(self.catalog, Path(fasta), name, self._progress)
+
+    def ingest(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        sample: str | None = None,
+        library: str | None = None,
+        reference: str | None = None,
+        sex: str | None = None,
+    ) -> None:
+        """Import FASTQ, SAM, BAM or CRAM files; what is in the lake already is not imported again.
+
+        Args:
+            paths: files, or folders of files.
+            sample: the sample they are of; None takes it from read groups or file names.
+            library: the library; None takes it from read groups, or the sample's name.
+            reference: the assembly that alignments are on; None finds it by the header's sequences.
+            sex: `male` or `female`, recorded with the sample.
+
+        Raises:
+            InputError: a file is not what its format says; nothing of the call is imported then.
+            ConflictError: a file was imported as another sample's.
+            NotFoundError: no such file or reference.
+        """
+        from baselake.ingest.files import ingest_files
+
+        ingest_files(
+            self.catalog,
+            [Path(path) for path in paths],
+            sample=sample,
+            library=library,
+            reference=reference,
+            sex=sex,
+            progress=self._progress,
+        )
+
+    def align(
+        self,
+        samples: Sequence[str] = (),
+        reference: str | None = None,
+        *,
+        optical_distance: int | None = None,
+    ) -> None:
+        """Align, sort and mark duplicates; a sample that is aligned already is left as it is.
+
+        Args:
+            samples: which; none means all.
+            reference: on which assembly; None takes the only one.
+            optical_distance: pixels up to which duplicates of a tile are optical ones; None: 100, which is for
+                flow cells without a pattern. 2500 is for patterned ones.
+
+        Raises:
+            NotFoundError: no such sample or reference, or a sample without reads.
+        """
+        from baselake.compute.align import OPTICAL_DISTANCE, align_samples
+
+        align_samples(
+            self.catalog,
+            self._samples(samples),
+            self._reference(reference),
+            progress=self._progress,
+            optical_distance=OPTICAL_DISTANCE if optical_distance is None else optical_distance,
+        )
+
+    def call(
+        self,
+        samples: Sequence[str] = (),
+        reference: str | None = None,
+        region: str | None = None,
+        *,
+        device: str = "auto",
+    ) -> None:
+        """Call germline variants, aligning first what is not aligned.
+
+        Args:
+            samples: which; none means all.
+            reference: on which assembly; None takes the only one.
+            region: only there, as samtools writes regions: `20:10,000,001-10,100,000`; None: everywhere.
+            device: `cpu`; `auto` takes the fastest there is, which is the CPU in this release.
+
+        Raises:
+            NotFoundError: no such sample, reference or contig, or a sample without reads.
+            MissingDependencyError: there is no such device.
+        """
+        if device not in ("auto", "cpu"):
+            raise MissingDependencyError(
+                f"this release has no kernels for device {device!r}", "", "Use --device cpu"
+            )
+        from baselake.compute.align import align_samples
+        from baselake.compute.call import call_samples
+
+        chosen, assembly = self._samples(samples), self._reference(reference)
+        where = self._region(assembly, region)
+        align_samples(self.catalog, chosen, assembly, progress=self._progress)
+        call_samples(self.catalog, chosen, assembly, region=where, progress=self._progress)
+
+    def sql(self, query: str) -> pa.Table:
+        """Rows of a query.
+
+        Raises:
+            InputError: the text is not SQL that this lake can answer.
+        """
+        relation = self.catalog.relation(query)
+        return relation.to_arrow_table() if relation is not None else pa.table({})
+
+    def export_vcf(
+        self,
+        path: str | os.PathLike[str],
+        sample: str,
+        *,
+        reference: str | None = None,
+        region: str | None = None,
+    ) -> int:
+        """Write a sample's calls as VCF (`.vcf`, or bgzipped and indexed `.vcf.gz`); the number of records."""
+        from baselake.catalog.export.vcf import export_vcf
+
+        assembly = self._reference(reference)
+        return export_vcf(
+            self.catalog, self._sample(sample), assembly, Path(path), region=self._region(assembly, region)
+        )
+
+    def export_bam(
+        self,
+        path: str | os.PathLike[str],
+        sample: str,
+        *,
+        reference: str | None = None,
+        region: str | None = None,
+        form: "Format" = "bam",
+    ) -> int:
+        """Write a sample's alignments as indexed BAM or CRAM, or as SAM; the number of records."""
+        from baselake.catalog.export.bam import export_bam
+
+        assembly = self._reference(reference)
+        where = self._region(assembly, region)
+        return export_bam(
+            self.catalog,
+            self._sample(sample),
+            assembly,
+            Path(path),
+            region=where,
+            form=form,
+            progress=self._progress,
+        )
+
+    def export_fastq(self, pattern: str, sample: str) -> list[Path]:
+        """Write a sample's reads; `{segment}` in the pattern becomes 1 and 2. The files written."""
+        from baselake.catalog.export.fastq import export_fastq
+
+        return export_fastq(self.catalog, self._sample(sample), pattern, progress=self._progress)
+
+    def describe_sample(
+        self,
+        sample: str,
+        *,
+        sex: str | None = None,
+        family: str | None = None,
+        father: str | None = None,
+        mother: str | None = None,
+    ) -> None:
+        """Record what is known of a sample; what is None stays as it is."""
+        describe_sample(
+            self.catalog, self._sample(sample), sex=sex, family=family, father=father, mother=mother
+        )
+
+    def close(self) -> None:
+        self.catalog.close()
+
+    def __enter__(self) -> "Lake":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _reference(self, name: str | None) -> Reference:
+        return open_reference(self.catalog, name)
+
+    def _region(self, reference: Reference, text: str | None) -> Region | None:
+        return None if text is None else parse_region(text, reference.lengths)
+
+    def _sample(self, wanted: str) -> str:
+        (sample,) = self._samples([wanted])
+        return sample
+
+    def _samples(self, wanted: Sequence[str]) -> list[str]:
+        known = sample_names(self.catalog)
+        for sample in wanted:
+            if sample not in known:
+                some = f"The samples are {', '.join(known[:10])}" if known else "Run: baselake ingest"
+                raise NotFoundError(f"no sample {sample!r}", str(self.catalog.layout.root), some)
+        if not known:
+            raise NotFoundError(
+                "no sample in the lake", str(self.catalog.layout.root), "Run: baselake ingest"
+            )
+        return list(dict.fromkeys(wanted)) or known
+
+
+def open_lake(
+    path: str | os.PathLike[str],
+    *,
+    read_only: bool = False,
+    snapshot: int | None = None,
+    progress: Progress = QUIET,
+) -> Lake:
+    """Open the lake in a folder; see `baselake.open`."""
+    check_processor()
+    return Lake(catalogs.connect(Path(path), read_only=read_only, snapshot=snapshot), progress)
+
+
+def create_lake(path: str | os.PathLike[str]) -> bool:
+    """Make an empty lake in a folder; False where there is one already.
+
+    Raises:
+        ConflictError: the folder holds something that is not a lake.
+    """
+    return catalogs.create(Path(path))

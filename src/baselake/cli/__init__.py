@@ -1,0 +1,105 @@
+"""The command `baselake`: one file per verb, each parses, calls one function and renders.
+
+Results go to standard output, everything else to standard error. Exit status: 0 done, 1 the user's error,
+2 wrong usage, 70 a defect of ours (EX_SOFTWARE of BSD's sysexits.h), 130 interrupted.
+"""
+
+import os
+import sys
+import traceback
+from importlib import import_module
+
+import click
+
+from baselake.cli.options import common, debugging
+from baselake.errors import BaselakeError, StorageError
+
+# Verb -> what it does; the module of the verb holds a click command of the name `command`.
+_VERBS = {
+    "init": "Create an empty lake.",
+    "reference": "Register reference assemblies.",
+    "ingest": "Import FASTQ, SAM, BAM or CRAM files.",
+    "align": "Align reads, sort, mark duplicates.",
+    "call": "Call germline variants; runs what is missing before.",
+    "sql": "Ask the lake in SQL.",
+    "export": "Write standard formats: vcf, bam, cram, fastq.",
+    "status": "What is in the lake.",
+    "runs": "Sequencer runs and imports.",
+    "samples": "Samples, and what is known of them.",
+    "demo": "Make a small genome and a run, call it, compare with the truth.",
+}
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module when the verb is used, so that starting costs only what is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        command = import_module(f"baselake.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        # Here and not in _run: click takes any EOFError, and so our TruncatedInputError, for an interruption.
+        try:
+            return super().invoke(ctx)
+        except BaselakeError as error:
+            return _fail(error, 1)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="baselake")
+@common
+def cli() -> None:
+    """A genomics data lake with compute near the data: a sequencer's reads in, variants in SQL out.
+
+    The lake is the folder given by --lake or BASELAKE_LAKE, else ./baselake-data.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    # NumPy's linear algebra, of which we use nothing, starts a thread per core when it is imported: a tenth of a
+    # second of processor time.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        status = cli.main(prog_name="baselake", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return 1
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted; nothing half-done is visible", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (| head): no error of anybody's. Keep Python from flushing to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = str(error.filename) if error.filename is not None else ""
+        return _fail(StorageError(error.strerror or str(error), where), 1)
+    except Exception as error:  # noqa: BLE001 - the outermost edge: whatever arrives here is a defect of ours
+        text = f"internal error: {type(error).__name__}: {error}"
+        return _fail(BaselakeError(text, "", "Run again with --debug and report what it prints"), 70)
+
+
+def _fail(error: BaselakeError, status: int) -> int:
+    if debugging():
+        traceback.print_exception(error.__cause__ or error)
+    print(f"baselake: {' '.join(str(error).split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,23 @@
+"""`baselake call`."""
+
+import click
+
+from baselake.cli.options import common, open_for_writing, reference_option, region_option
+
+
+@click.command()
+@click.argument("samples", nargs=-1, metavar="[SAMPLE]...")
+@reference_option
+@region_option
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "gpu"]),
+    default="auto",
+    show_default=True,
+    help="Where to compute; this release has kernels for the CPU only.",
+)
+@common
+def command(samples: tuple[str, ...], reference: str | None, region: str | None, device: str) -> None:
+    """Call the germline variants of SAMPLEs (all, if none is named); what is not aligned is aligned first."""
+    with open_for_writing() as lake:
+        lake.call(samples, reference, region, device=device)

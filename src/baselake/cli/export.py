@@ -1,0 +1,81 @@
+"""`baselake export`."""
+
+from pathlib import Path
+
+import click
+
+from baselake.cli.options import at_option, common, open_for_export, reference_option, region_option
+
+_sample = click.option("--sample", required=True, help="The sample.")
+_output = click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to write."
+)
+
+
+@click.group()
+@common
+def command() -> None:
+    """Write a sample's calls, alignments or reads in standard formats."""
+
+
+@command.command("vcf")
+@_sample
+@_output
+@reference_option
+@region_option
+@at_option
+@common
+def vcf(sample: str, output: Path, reference: str | None, region: str | None, at: int | None) -> None:
+    """Called variants: .vcf.gz (bgzipped and indexed) or .vcf."""
+    with open_for_export(at) as lake:
+        lake.export_vcf(output, sample, reference=reference, region=region)
+
+
+@command.command("bam")
+@_sample
+@_output
+@reference_option
+@region_option
+@at_option
+@common
+def bam(sample: str, output: Path, reference: str | None, region: str | None, at: int | None) -> None:
+    """Alignments, sorted and indexed: BAM, or SAM where the file's name ends in .sam."""
+    with open_for_export(at) as lake:
+        lake.export_bam(
+            output,
+            sample,
+            reference=reference,
+            region=region,
+            form="sam" if output.suffix == ".sam" else "bam",
+        )
+
+
+@command.command("cram")
+@_sample
+@_output
+@reference_option
+@region_option
+@at_option
+@common
+def cram(sample: str, output: Path, reference: str | None, region: str | None, at: int | None) -> None:
+    """Alignments as CRAM against the registered assembly, sorted and indexed."""
+    with open_for_export(at) as lake:
+        lake.export_bam(output, sample, reference=reference, region=region, form="cram")
+
+
+@command.command("fastq")
+@_sample
+@click.option(
+    "-o",
+    "--output",
+    "pattern",
+    required=True,
+    metavar="PATTERN",
+    help="The files: in S_R{segment}.fastq.gz {segment} becomes 1 and 2, and single for reads without mates.",
+)
+@at_option
+@common
+def fastq(sample: str, pattern: str, at: int | None) -> None:
+    """Reads as they left the sequencer: FASTQ, bgzipped where the name ends in .gz."""
+    with open_for_export(at) as lake:
+        lake.export_fastq(pattern, sample)

@@ -1,0 +1,99 @@
+"""Rows on standard output."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+
+from baselake.api import Lake
+from baselake.errors import InputError
+
+# Rows of a table shown to a person; who wants all asks for csv.
+TABLE_ROWS = 200
+
+
+def write_rows(lake: Lake, query: str, format_: str | None) -> None:
+    """Write the rows of a query on standard output.
+
+    Args:
+        lake: an open lake.
+        query: SQL; a statement without rows writes nothing.
+        format_: one of `options.FORMATS`; None: a table on a terminal, csv elsewhere.
+
+    Raises:
+        InputError: the text is not SQL that this lake can answer.
+    """
+    rows = lake.catalog.relation(query)
+    if rows is None:
+        return
+    try:
+        _WRITERS[format_ or ("table" if sys.stdout.isatty() else "csv")](rows)
+    except duckdb.Error as error:
+        raise InputError(f"SQL: {' '.join(str(error).split())}", "", "Correct the query") from error
+
+
+def _write_table(rows: duckdb.DuckDBPyRelation) -> None:
+    rows.show(max_rows=TABLE_ROWS, max_width=shutil.get_terminal_size((120, 40)).columns)
+
+
+def _write_csv(rows: duckdb.DuckDBPyRelation) -> None:
+    # RFC 4180, quoting only what needs it; NULL is an empty field, an empty text is "".
+    print(",".join(_quoted_if_needed(name) for name in rows.columns))
+    sys.stdout.flush()
+    line = " || ',' || ".join(
+        f"CASE WHEN {text} IS NULL THEN '' WHEN {text} = '' OR regexp_matches({text}, '[\",\\r\\n]')"
+        f" THEN '\"' || replace({text}, '\"', '\"\"') || '\"' ELSE {text} END"
+        for text in (f"CAST({_identifier(name)} AS VARCHAR)" for name in rows.columns)
+    )
+    for batch in rows.project(f"{line} AS line").to_arrow_reader():
+        sys.stdout.write("\n".join([*batch["line"].to_pylist(), ""]))
+    sys.stdout.flush()
+
+
+def _quoted_if_needed(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in '",\r\n') else text
+
+
+def _write_json(rows: duckdb.DuckDBPyRelation) -> None:
+    between = "["
+    for batch in rows.query("r", "SELECT CAST(to_json(r) AS VARCHAR) AS row FROM r").to_arrow_reader():
+        for row in batch["row"].to_pylist():
+            sys.stdout.write(f"{between}{row}")
+            between = ",\n"
+    sys.stdout.write("]\n" if between != "[" else "[]\n")
+    sys.stdout.flush()
+
+
+def _write_parquet(rows: duckdb.DuckDBPyRelation) -> None:
+    import pyarrow.parquet as pq
+
+    reader = rows.to_arrow_reader()
+    with pq.ParquetWriter(sys.stdout.buffer, reader.schema, compression="zstd") as out:
+        for batch in reader:
+            out.write_batch(batch)
+    sys.stdout.buffer.flush()
+
+
+def _write_arrow(rows: duckdb.DuckDBPyRelation) -> None:
+    import pyarrow as pa
+
+    reader = rows.to_arrow_reader()
+    with pa.ipc.new_stream(sys.stdout.buffer, reader.schema) as out:
+        for batch in reader:
+            out.write_batch(batch)
+    sys.stdout.buffer.flush()
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+_WRITERS: dict[str, Callable[[Any], None]] = {
+    "table": _write_table,
+    "csv": _write_csv,
+    "json": _write_json,
+    "parquet": _write_parquet,
+    "arrow": _write_arrow,
+}

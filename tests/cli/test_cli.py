@@ -1,0 +1,126 @@
+"""The command line: what it prints where, and how it fails."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from baselake.cli.page import page
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str | Path, lake: Path | None = None, **options: object) -> subprocess.CompletedProcess:
+    """The command as a user runs it, output captured as bytes."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("BASELAKE_")}
+    if lake is not None:
+        environment["BASELAKE_LAKE"] = str(lake)
+    command = [sys.executable, "-c", "from baselake.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, env=environment, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def test_init_makes_a_lake_once(tmp_path: Path) -> None:
+    assert run("init", "--lake", tmp_path / "a").returncode == 0
+    assert (tmp_path / "a" / "catalog.sqlite").is_file()
+    again = run("init", lake=tmp_path / "a")
+    assert (again.returncode, again.stderr) == (0, f"already there: {tmp_path / 'a'}\n".encode())
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "thesis.doc").touch()
+    refused = run("--lake", tmp_path / "b", "init")
+    assert refused.returncode == 1
+    assert b"the folder is not empty (it holds thesis.doc)" in refused.stderr
+
+
+def test_rows_go_to_stdout_in_the_format_asked_for(lake: Path) -> None:
+    query = "SELECT 1 AS a, 'x,y' AS b, [1, 2] AS c, NULL AS d UNION ALL SELECT 2, 'z', NULL, NULL ORDER BY a"
+    assert run("sql", query, lake=lake).stdout.decode() == 'a,b,c,d\n1,"x,y","[1, 2]",\n2,z,,\n'
+    rows = [{"a": 1, "b": "x,y", "c": [1, 2], "d": None}, {"a": 2, "b": "z", "c": None, "d": None}]
+    assert json.loads(run("sql", query, "--format", "json", lake=lake).stdout) == rows
+    parquet = run("sql", query, "--format", "parquet", lake=lake).stdout
+    assert pq.read_table(io.BytesIO(parquet)).to_pylist() == rows
+    arrow = run("sql", query, "--format", "arrow", lake=lake).stdout
+    assert pa.ipc.open_stream(arrow).read_all().to_pylist() == rows
+    assert "x,y" in run("sql", query, "--format", "table", lake=lake).stdout.decode()
+    assert run("sql", "-", lake=lake, input=b"SELECT 5 AS five").stdout == b"five\n5\n"
+    assert json.loads(run("sql", "SELECT 1 WHERE false", "--format", "json", lake=lake).stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("SELECT nonsense FROM variants", "nonsense"),
+        ("SELECT start, end FROM variants", 'write "end" and "references" in double quotes'),
+        ("INSERT INTO samples(sample_id) VALUES ('x')", "read-only"),
+        ("SELECT CAST('x' AS INTEGER)", "Could not convert string 'x'"),
+    ],
+)
+def test_a_wrong_query_is_one_line_on_stderr(lake: Path, query: str, message: str) -> None:
+    done = run("sql", query, lake=lake)
+    assert done.returncode == 1
+    assert message in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_errors_say_what_where_and_what_to_do(lake: Path, tmp_path: Path) -> None:
+    for arguments, where, expected in (
+        (["status"], tmp_path / "absent", f"{tmp_path / 'absent'}: no lake here. Run: baselake init"),
+        (["call", "NA1"], lake, "no sample 'NA1'"),
+        (["call", "--device", "gpu"], lake, "no kernels for device 'gpu'. Use --device cpu"),
+        (["ingest", tmp_path / "absent.fastq"], lake, f"{tmp_path / 'absent.fastq'}: no such file"),
+        (["reference", "add", tmp_path / "absent.fa", "--name", "x"], lake, "absent.fa: no such file"),
+        (["sql", "FROM runs", "--at", "99999"], lake, "no snapshot 99999"),
+    ):
+        done = run(*arguments, lake=where)
+        assert (done.returncode, done.stdout) == (1, b""), arguments
+        assert expected in done.stderr.decode()
+        assert b"Traceback" not in done.stderr
+        assert done.stderr.count(b"\n") == 1
+    assert b"Traceback" in run("--debug", "status", lake=tmp_path / "absent").stderr
+
+
+def test_wrong_usage_exits_2(lake: Path) -> None:
+    assert run("no-such-verb").returncode == 2
+    assert run("sql").returncode == 2
+    assert run("sql", "SELECT 1", "--format", "xml", lake=lake).returncode == 2
+
+
+def test_a_closed_pipe_is_no_error(lake: Path) -> None:
+    command = (
+        f"{sys.executable} -c 'from baselake.cli import main; main()' sql 'FROM range(3000000)' | head -1"
+    )
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        env={**os.environ, "BASELAKE_LAKE": str(lake)},
+        capture_output=True,
+    )
+    assert (done.stdout, done.stderr) == (b"range\n", b"")
+
+
+def test_wrong_settings_are_named(lake: Path) -> None:
+    (lake / "baselake.toml").write_text("treads = 3\n")
+    assert b"baselake.toml, treads: no such setting" in run("status", lake=lake).stderr
+    (lake / "baselake.toml").write_text('memory_bytes = "many"\n')
+    assert b"'many' is not a positive number" in run("status", lake=lake).stderr
+
+
+def test_status_lists_every_table_and_view(lake: Path) -> None:
+    rows = json.loads(run("status", "--format", "json", lake=lake).stdout)
+    assert {row["table"] for row in rows} >= {
+        "reads",
+        "read_records",
+        "alignments",
+        "variants",
+        "genotypes",
+    } - {"reads"}
+    for verb in ("runs", "samples"):
+        assert json.loads(run(verb, "--format", "json", lake=lake).stdout) == []
+
+
+def test_the_page_in_docs_is_what_help_says() -> None:
+    assert (ROOT / "docs" / "cli.md").read_text() == page(), "run: make docs"
