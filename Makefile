@@ -1,0 +1,58 @@
+# Everything a checkout needs, without root: Python 3.11 or newer, a C++20 compiler, and the package index of pip.
+# The first target makes .venv and compiles the native kernels; later ones only what changed.
+
+PYTHON ?= python3
+DATA ?= ../shared/data
+SLOW ?= 0
+BIN := .venv/bin
+NATIVE := $(shell find lake catalog ingest compute -name '*.cpp' -o -name '*.h')
+
+.PHONY: help venv demo test lint docs bench clean
+
+help:
+	@echo "make demo   plant variants, simulate a sequencer run, call it, compare (two minutes)"
+	@echo "make test   run the tests; SLOW=1 adds those that take more than half a minute"
+	@echo "make lint   ruff, mypy, import-linter"
+	@echo "make docs   write docs/cli.md from what --help says"
+	@echo "make bench  time against samtools, bwa, bcftools and freebayes on DATA=$(DATA)"
+	@echo "make venv   only install"
+	@echo "make clean  remove what the others made"
+
+venv: .venv/installed
+
+.venv/installed: pyproject.toml setup.py $(NATIVE)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "baselake needs Python 3.11 or newer; try: make PYTHON=python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the build tools"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'setuptools>=77' 'pybind11>=3.0'
+	@echo "Compiling the native kernels: $(words $(filter %.cpp,$(NATIVE))) modules"
+	@$(BIN)/python setup.py build_ext --inplace --parallel 2
+	@echo "Installing baselake and what it needs"
+	@# The kernels are there; a name that no package has keeps pip from compiling them a second time.
+	@BASELAKE_BUILD_ONLY=nothing $(BIN)/python -m pip install --disable-pip-version-check \
+		--no-build-isolation --editable '.[dev]'
+	@touch $@
+
+demo: venv
+	rm -rf demo-data
+	$(BIN)/baselake demo demo-data
+
+test: venv
+	$(BIN)/pytest -n 2 $(if $(filter 1,$(SLOW)),,-m "not slow")
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: venv
+	$(BIN)/python -m baselake.cli.page > docs/cli.md
+
+bench: venv
+	$(BIN)/python benchmarks/run.py --data $(DATA)
+
+clean:
+	rm -rf .venv .cache build demo-data
+	find . -name '*.so' -not -path './.venv/*' -delete
