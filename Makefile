@@ -30,8 +30,8 @@ venv: .venv/installed
 	@$(BIN)/python setup.py build_ext --inplace --parallel 2
 	@echo "Installing baselake and what it needs"
 	@# The kernels are there; a name that no package has keeps pip from compiling them a second time.
-	@BASELAKE_BUILD_ONLY=nothing $(BIN)/python -m pip install --disable-pip-version-check \
-		--no-build-isolation --editable '.[dev]'
+	@# With build isolation: mappy comes as source, and its build wants tools of its own.
+	@BASELAKE_BUILD_ONLY=nothing $(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 demo: venv
