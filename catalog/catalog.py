@@ -17,7 +17,7 @@ from baselake.errors import InputError
 from baselake.lake.partition import LakeLayout
 
 if TYPE_CHECKING:
-    from baselake.catalog.job import Job
+    from baselake.catalog.job import Job, Transaction
 
 Parameters = Sequence[object] | Mapping[str, object]
 
@@ -99,7 +99,7 @@ class Catalog:
         """One unit of work; what it wrote is removed unless it was committed.
 
         Args:
-            operation: ingest, align, call, ...: what lineage calls it.
+            operation: ingest, align, call, ...: what lineage calls it; empty: no lineage is written.
             parameters: what it was asked to do, for lineage; None values are left out.
 
         Raises:
@@ -114,6 +114,16 @@ class Catalog:
             yield job
         finally:
             job.end()
+
+    @contextmanager
+    def record(self) -> "Iterator[Transaction]":
+        """One transaction of rows that tell how things stand; it is no job and leaves no lineage.
+
+        Raises:
+            LakeError: the catalog refused the transaction, or another writer held the lock too long.
+        """
+        with self.job("") as job, job.commit() as transaction:
+            yield transaction
 
     def close(self) -> None:
         for cursor in self._idle:

@@ -8,12 +8,13 @@ from pathlib import Path
 import duckdb
 
 from baselake.catalog.extensions import load_extensions
+from baselake.catalog.locks import commit_lock
 from baselake.config import Config
 from baselake.errors import ConflictError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
-RELEASE = "0.1.0"
-SCHEMA_VERSION = 1
+RELEASE = "0.2.0"
+SCHEMA_VERSION = 2
 _SQL = Path(__file__).parent / "sql"
 
 
@@ -56,15 +57,16 @@ def connect(
 
 
 def create_lake(layout: LakeLayout, config: Config) -> bool:
-    """Make an empty lake; False where there is one already, which is left as it is.
+    """Make an empty lake; False where there is one already, whose tables are brought up to this release.
 
     The catalog is made under another name and renamed when whole: a crash leaves no half lake.
 
     Raises:
         ConflictError: the folder holds something that is not a lake.
+        LakeError: the lake was made by a newer release.
     """
     if layout.catalog.is_file():
-        connect(layout, config, read_only=True).close()
+        _upgrade(layout, config)
         return False
     unfinished = layout.catalog.with_suffix(".unfinished")
     if layout.root.exists():
@@ -87,21 +89,43 @@ def create_lake(layout: LakeLayout, config: Config) -> bool:
     database.close()
     connection = _duckdb(layout, config)
     _attach(connection, layout, unfinished, [])
-    connection.execute("BEGIN")
-    connection.execute((_SQL / "schema" / "0001_initial.sql").read_text())
-    for view in sorted((_SQL / "views").glob("*.sql")):
-        connection.execute(view.read_text())
-    connection.execute(
-        "INSERT INTO schema_migrations VALUES (?, '0001_initial', ?, ?)",
-        [SCHEMA_VERSION, datetime.now(UTC), RELEASE],
-    )
-    connection.execute("COMMIT")
+    _migrate(connection, 0)
     connection.close()
     with sqlite3.connect(unfinished) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
     os.rename(unfinished, layout.catalog)
     return True
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Bring the tables from a version to this release's, and the views with them, in one transaction."""
+    connection.execute("BEGIN")
+    for step in sorted((_SQL / "schema").glob("*.sql")):
+        number = int(step.name[:4])
+        if number > version:
+            connection.execute(step.read_text())
+            connection.execute(
+                "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)",
+                [number, step.stem, datetime.now(UTC), RELEASE],
+            )
+    for view in sorted((_SQL / "views").glob("*.sql")):
+        connection.execute(view.read_text())
+    connection.execute("COMMIT")
+
+
+def _upgrade(layout: LakeLayout, config: Config) -> None:
+    connection = _duckdb(layout, config)
+    try:
+        with commit_lock(layout.commit_lock, config.commit_timeout_seconds):
+            _attach(connection, layout, layout.catalog, [])
+            version, release = _version(connection)
+            if version > SCHEMA_VERSION:
+                raise _newer(layout, version, release)
+            if version < SCHEMA_VERSION:
+                _migrate(connection, version)
+    finally:
+        connection.close()
 
 
 def first_line(error: BaseException) -> str:
@@ -143,11 +167,28 @@ def _attach(
 
 
 def _check_version(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> None:
-    row = connection.execute("SELECT max(version), max(release) FROM schema_migrations").fetchone()
-    version, release = row if row is not None else (None, None)
-    if version != SCHEMA_VERSION:
+    version, release = _version(connection)
+    if version > SCHEMA_VERSION:
+        raise _newer(layout, version, release)
+    if version < SCHEMA_VERSION:
         raise LakeError(
             f"made by baselake {release}, table version {version}; this is {RELEASE}, version {SCHEMA_VERSION}",
             str(layout.root),
-            "Upgrade baselake",
+            f"Bring its tables up to date: baselake init --lake {layout.root}",
         )
+
+
+def _version(connection: duckdb.DuckDBPyConnection) -> tuple[int, str]:
+    row = connection.execute(
+        "SELECT max(version), max_by(release, version) FROM schema_migrations"
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def _newer(layout: LakeLayout, version: int, release: str) -> LakeError:
+    return LakeError(
+        f"made by baselake {release}, table version {version}; this is {RELEASE}, version {SCHEMA_VERSION}",
+        str(layout.root),
+        "Upgrade baselake",
+    )

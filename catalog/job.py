@@ -157,7 +157,7 @@ class Job:
                 self._committed = True
             except duckdb.Error as error:
                 raise LakeError(
-                    f"the catalog refused the {self._operation} ({first_line(error)})",
+                    f"the catalog refused the {self._operation or 'change'} ({first_line(error)})",
                     str(self._layout.root),
                     "Nothing was changed; run the same command again",
                 ) from error
@@ -179,6 +179,8 @@ class Job:
             cursor.execute(
                 f"CALL ducklake_add_data_files('lake', {quoted(table)}, [{paths}], hive_partitioning => true)"
             )
+        if not self._operation:
+            return
         root = self._layout.root
         cursor.execute(
             "INSERT INTO lineage VALUES (?, ?, 'baselake', ?, ?, ?, ?, 'cpu', ?, ?, ?, ?, 0)",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from baselake.errors import LakeError
+from baselake.errors import ConflictError, LakeError
 
 _POLL_SECONDS = 0.01
 
@@ -52,6 +52,34 @@ def commit_lock(path: Path, timeout_seconds: float) -> Iterator[None]:
                         "Wait for it, or end it: an unfinished commit is undone",
                     ) from None
                 time.sleep(_POLL_SECONDS)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def held_lock(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock for as long as a piece of work lasts, or say at once who has it.
+
+    Args:
+        path: the lock; it stays when the work is done, for to remove it would race with who takes it next.
+        what: what it is held for, as the error calls it.
+
+    Raises:
+        ConflictError: another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode().strip()
+            raise ConflictError(
+                f"{what} by another process ({holder})", str(path), "Wait until it is done, or end it"
+            ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield

@@ -4,6 +4,8 @@ LAKE/
 ├── catalog.sqlite          DuckLake's metadata
 ├── baselake.toml           settings, optional
 ├── commit.lock             held while one writer commits
+├── watch.lock              held by the daemon
+├── locks/RUN               held while a run is imported or assigned
 ├── data/main/TABLE/key=value/.../JOB-0001.parquet
 ├── references/DIGEST.fa    one line a contig, upper case, with .fai beside it
 ├── jobs/JOB                journal of a job under way: locked while it lives
@@ -36,6 +38,13 @@ class LakeLayout:
     @property
     def commit_lock(self) -> Path:
         return self.root / "commit.lock"
+
+    @property
+    def watch_lock(self) -> Path:
+        return self.root / "watch.lock"
+
+    def run_lock(self, run_id: str) -> Path:
+        return self.root / "locks" / quote(run_id, safe="")
 
     @property
     def data(self) -> Path:

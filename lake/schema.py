@@ -59,10 +59,27 @@ READ_RECORDS = _spec(
         ("umi", pa.string()),
         ("tags", pa.binary()),  # raw BAM auxiliary bytes; NULL for none
         ("filtered", pa.bool_()),  # True: failed the instrument's filter (FASTQ 'Y', FLAG 0x200)
+        ("tile", pa.int32()),  # of a run folder's reads, as the instrument numbers it
+        # where the sheet's adapter begins, 0-based in the cycles the sheet keeps; NULL: not looked for, or not there
+        ("adapter_start", pa.int16()),
     ],
     partition_by=("run_id", "lane"),
-    sort_by=(),  # a template's segments stand together, in input order
-    dictionary=("run_id", "lane", "read_group_id", "comment", "segment", "filtered"),
+    # a template's segments stand together, in input order; those of a tile by the sample they were first assigned to
+    sort_by=(),
+    dictionary=(
+        "run_id",
+        "lane",
+        "read_group_id",
+        "comment",
+        "segment",
+        "index1_seq",
+        "index1_qual",
+        "index2_seq",
+        "index2_qual",
+        "filtered",
+        "tile",
+        "adapter_start",
+    ),
     encodings=MappingProxyType({"name": "DELTA_BYTE_ARRAY"}),
 )
 
@@ -176,6 +193,29 @@ GENOTYPES = _spec(
     encodings=MappingProxyType({"variant_id": "DELTA_BYTE_ARRAY", "start": "DELTA_BINARY_PACKED"}),
 )
 
+# How many clusters of a tile have which index sequence, of the cycles that tell samples apart, and what their reads
+# are worth: a sample's yield, the top unknown barcodes and a late sheet's assignment need nothing else.
+BARCODE_COUNTS = _spec(
+    "barcode_counts",
+    [
+        ("run_id", pa.string()),
+        ("lane", pa.int16()),
+        ("tile", pa.int32()),
+        ("index1_seq", pa.string()),  # empty where the lane has no such index
+        ("index2_seq", pa.string()),
+        ("clusters", pa.int32()),
+        ("clusters_pf", pa.int32()),  # that passed the instrument's filter; what follows is of those
+        ("yield_1", pa.int64()),  # bases of segment 1 after trimming
+        ("yield_2", pa.int64()),
+        ("q30_1", pa.int64()),  # bases of phred 30 and more
+        ("q30_2", pa.int64()),
+        ("quality_sum_1", pa.int64()),  # sum of phred
+        ("quality_sum_2", pa.int64()),
+    ],
+    partition_by=("run_id", "lane"),
+    dictionary=("run_id", "lane", "tile"),
+)
+
 TABLES: Mapping[str, TableSpec] = MappingProxyType(
-    {spec.name: spec for spec in (READ_RECORDS, ALIGNMENTS, VARIANTS, GENOTYPES)}
+    {spec.name: spec for spec in (READ_RECORDS, ALIGNMENTS, VARIANTS, GENOTYPES, BARCODE_COUNTS)}
 )
