@@ -112,6 +112,11 @@ def read_run_info(path: Path) -> RunInfo:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise NotFoundError("no such file", str(path), "Give the run folder that holds it") from error
+    return parse_run_info(data, path)
+
+
+def parse_run_info(data: bytes, path: Path) -> RunInfo:
+    """Read the bytes of RunInfo.xml; `path` is where they are from. Raises as `read_run_info` does."""
     root = parse_xml(data, path)
     if root.tag != "RunInfo":
         raise InputError(f"its root is <{root.tag}>, not <RunInfo>", str(path), _REMEDY)
