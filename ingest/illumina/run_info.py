@@ -18,6 +18,7 @@ from baselake.errors import InputError, NotFoundError, TruncatedInputError
 _REMEDY = "Copy the file from the instrument again"
 _DATE_FORMS = ("%y%m%d", "%Y%m%d", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y")
 _TILE = re.compile(r"(?P<lane>\d{1,2})_(?P<tile>\d{4,5})")
+_DECLARED = re.compile(r"""<\?xml[^>]*?\sencoding=["'](?P<encoding>[A-Za-z0-9._-]+)["']""")
 # What expat says of XML that ends too early, as a file does that is still being copied.
 _ENDS_EARLY = frozenset(
     expat_errors.codes[message]
@@ -159,12 +160,19 @@ def parse_xml(data: bytes, path: Path) -> ET.Element:
 
 
 def decode_xml(data: bytes) -> str:
-    """The text of a file that `parse_xml` has read, whose encoding is therefore known to be right."""
+    """The text of a file that `parse_xml` has read; it declares UTF-8, in which it can be stored and read again."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16")
-    declared = re.match(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding=["']([A-Za-z0-9._-]+)["']""", data)
-    encoding = declared[1].decode() if declared else "utf-8"
-    return data.decode("utf-8-sig" if encoding.lower() == "utf-8" else encoding)
+        encoding = "utf-16"
+    else:
+        declared = _DECLARED.match(data[:200].decode("latin-1").removeprefix("\u00ef\u00bb\u00bf"))
+        encoding = (
+            declared["encoding"] if declared and declared["encoding"].lower() != "utf-8" else "utf-8-sig"
+        )
+    text = data.decode(encoding)
+    declared = _DECLARED.match(text)
+    if declared and declared["encoding"].lower() != "utf-8":
+        text = text[: declared.start("encoding")] + "utf-8" + text[declared.end("encoding") :]
+    return text
 
 
 def parse_date(text: str) -> datetime | None:

@@ -35,7 +35,7 @@ _SERIAL_NUMBERS = (
     (r"SH\d+", "MiSeq i100"),
     (r"FS\d+", "iSeq"),
     (r"MN\d+", "MiniSeq"),
-    (r"N[BS]\d+", "NextSeq 500"),
+    (r"N[BS]\d+|NDX\d+(_RUO)?", "NextSeq 500"),
     (r"VH\d+|VL\d+", "NextSeq 1000/2000"),
     (r"A\d+", "NovaSeq 6000"),
     (r"LH\d+", "NovaSeq X"),
@@ -63,7 +63,7 @@ class RunParameters:
         instrument_type: `MiSeq`, `MiSeq i100`, `iSeq`, `MiniSeq`, `NextSeq 500` (and 550), `NextSeq 1000/2000`,
             `NovaSeq 6000`, `NovaSeq X`, `HiSeq` or `HiSeq X`.
         experiment: the experiment's name.
-        flowcell_type: FlowCellMode: `S4`, `25B`.
+        flowcell_type: FlowCellMode of a NovaSeq 6000 (`S4`), FlowCellType of a NovaSeq X (`NovaSeqXSeriesB3`).
         reagent_version: ReagentKitVersion of a MiSeq (`Version2`), SbsConsumableVersion of a NovaSeq 6000
             (`1`: v1.0, `3`: v1.5).
         software_version: of the control software.
@@ -106,7 +106,9 @@ def parse_run_parameters(data: bytes, path: Path) -> RunParameters:
     return RunParameters(
         instrument_type=_kind(kind) or _kind(version),
         experiment=_first(root, "ExperimentName", "Setup/ExperimentName"),
-        flowcell_type=_first(root, "FlowCellMode", "RfidsInfo/FlowCellMode", "Setup/Flowcell"),
+        flowcell_type=_first(
+            root, "FlowCellMode", "RfidsInfo/FlowCellMode", "FlowCellType", "Setup/Flowcell"
+        ),
         reagent_version=_first(root, "RfidsInfo/SbsConsumableVersion", "ReagentKitVersion"),
         software_version=_first(root, "Setup/ApplicationVersion", "ApplicationVersion", "SystemSuiteVersion"),
         text=decode_xml(data),
