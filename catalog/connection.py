@@ -99,7 +99,7 @@ def create_lake(layout: LakeLayout, config: Config) -> bool:
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
-    """Bring the tables from a version to this release's, and the views with them, in one transaction."""
+    """Bring the tables from a version to this release's, macros and views with them, in one transaction."""
     connection.execute("BEGIN")
     for step in sorted((_SQL / "schema").glob("*.sql")):
         number = int(step.name[:4])
@@ -109,8 +109,9 @@ def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
                 "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)",
                 [number, step.stem, datetime.now(UTC), RELEASE],
             )
-    for view in sorted((_SQL / "views").glob("*.sql")):
-        connection.execute(view.read_text())
+    for folder in ("macros", "views"):
+        for statement in sorted((_SQL / folder).glob("*.sql")):
+            connection.execute(statement.read_text())
     connection.execute("COMMIT")
 
 

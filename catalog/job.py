@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from baselake.catalog.catalog import Parameters
 from baselake.catalog.connection import RELEASE, first_line, quoted
 from baselake.catalog.locks import commit_lock, try_lock
 from baselake.config import Config
@@ -39,9 +40,9 @@ class Transaction:
         self._job = job
         self._cursor = cursor
 
-    def query(self, sql: str, params: Sequence[object] = ()) -> pa.Table:
-        """Rows as the transaction sees them."""
-        return self._cursor.execute(sql, list(params)).to_arrow_table()
+    def query(self, sql: str, params: Parameters = ()) -> pa.Table:
+        """Rows as the transaction sees them; parameters by place (`?`) or by name (`$name`)."""
+        return self._cursor.execute(sql, params).to_arrow_table()
 
     def execute(self, sql: str, params: Sequence[object] = ()) -> None:
         """Run a statement, such as a DELETE of rows that are being replaced."""

@@ -283,7 +283,8 @@ def _record_read_groups(tx: Transaction, files: Sequence[Source], written: Writt
             next(iter(lanes)) if len(lanes) == 1 else (next(iter(runs)) if len(runs) == 1 else None, None)
         )
         tx.execute(
-            "INSERT INTO read_groups VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, map(?::VARCHAR[], ?::VARCHAR[]))",
+            "INSERT INTO read_groups (read_group_id, id, sample_id, library, run_id, lane, barcode, platform,"
+            " platform_unit, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, map(?::VARCHAR[], ?::VARCHAR[]))",
             [
                 group.read_group_id,
                 group.id,

@@ -8,12 +8,15 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.export._fastq import Writer
 from baselake.catalog.export.bgzf import BgzfWriter
 from baselake.catalog.export.files import replacing
+from baselake.catalog.reads import stream_reads
 from baselake.errors import InputError, NotFoundError
 from baselake.progress import QUIET, Progress
 
 _SEGMENT = "{segment}"
 # What stands for `{segment}` in the name of the file of reads whose mates are not in the lake.
 _ALONE = "single"
+_COLUMNS = ("fastq_name", "comment", "segment", "seq", "qual")
+_NAMES = ["name", *_COLUMNS[1:]]
 
 
 def export_fastq(catalog: Catalog, sample: str, pattern: str, *, progress: Progress = QUIET) -> list[Path]:
@@ -35,11 +38,9 @@ def export_fastq(catalog: Catalog, sample: str, pattern: str, *, progress: Progr
         NotFoundError: the sample has no reads.
         StorageError: the disk is full or fails.
     """
-    rows = catalog.query("SELECT read_group_id FROM read_groups WHERE sample_id = ?", [sample])
-    groups = {"groups": rows["read_group_id"].to_pylist()}
-    ((reads, paired),) = zip(
-        *catalog.query(catalog.statement("count_reads"), groups).to_pydict().values(), strict=True
-    )
+    counts = catalog.query(catalog.statement("count_reads"), {"sample": sample}).to_pylist()
+    reads = sum(row["reads"] for row in counts)
+    paired = any(row["paired"] for row in counts)
     if not reads:
         raise NotFoundError(f"sample {sample} has no reads", "", "Run: baselake samples")
     if paired and _SEGMENT not in pattern:
@@ -57,9 +58,10 @@ def export_fastq(catalog: Catalog, sample: str, pattern: str, *, progress: Progr
             for output, piece in zip((first, second, alone), pieces, strict=True):
                 output.write(piece)
 
-        for batch in catalog.stream(catalog.statement("export_fastq"), groups):
-            write(texts.add(batch))
-            task.advance(batch.num_rows)
+        for group in sorted(row["read_group_id"] for row in counts):
+            for batch in stream_reads(catalog, group, _COLUMNS):
+                write(texts.add(batch.rename_columns(_NAMES)))
+                task.advance(batch.num_rows)
         write(texts.finish())
     return [output.path for output in (first, second, alone) if output.opened]
 

@@ -17,14 +17,8 @@ if TYPE_CHECKING:
 # Pixels up to which duplicates of a tile are optical ones, on flow cells without a pattern.
 OPTICAL_DISTANCE = 100
 
-# Reads of every read group, and how many of them are aligned. A read has one primary record, mapped or not
-# (FLAG without 0x100 and 0x800), so that the two agree just when everything is aligned. IN, unlike a join, lets
-# DuckLake leave out the files of all other samples.
-_READS = """
-SELECT read_group_id, count(*) AS reads
-FROM read_records
-WHERE read_group_id IN (SELECT read_group_id FROM read_groups WHERE sample_id = ?) GROUP BY ALL
-"""
+# How many reads of every read group are aligned. A read has one primary record, mapped or not (FLAG without 0x100
+# and 0x800), so that there are as many as reads just when everything is aligned.
 _ALIGNED = """
 SELECT read_group_id, count(*) AS reads
 FROM alignments
@@ -61,7 +55,7 @@ def align_samples(
     """
     mapper: Mapper | None = None
     for sample in samples:
-        reads, aligned = _state(catalog, sample, reference.name)
+        reads, aligned = _state(catalog, catalog.statement("count_reads"), sample, reference.name)
         if not reads:
             known = catalog.query("SELECT 1 FROM samples WHERE sample_id = ?", [sample]).num_rows
             what = f"sample {sample!r} has no reads" if known else f"no sample {sample!r}"
@@ -103,7 +97,7 @@ def _align_sample(
         with progress.task(f"align {sample}", total=sum(reads.values()), unit="reads") as task:
             write_alignments(catalog, job, mapper, sample, read_groups, optical_distance, task)
         with job.commit() as transaction:
-            if _state(transaction, sample, name) != state:
+            if _state(transaction, catalog.statement("count_reads"), sample, name) != state:
                 raise ConflictError(
                     f"the reads or alignments of sample {sample} were changed while it was being aligned",
                     str(catalog.layout.root),
@@ -116,10 +110,10 @@ def _align_sample(
 
 
 def _state(
-    source: Catalog | Transaction, sample: str, reference: str
+    source: Catalog | Transaction, count_reads: str, sample: str, reference: str
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Reads of the sample by read group, and those of them that are aligned."""
-    reads = source.query(_READS, [sample])
+    reads = source.query(count_reads, {"sample": sample})
     aligned = source.query(_ALIGNED, [reference, sample])
     return (
         dict(zip(reads["read_group_id"].to_pylist(), reads["reads"].to_pylist(), strict=True)),

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from baselake.catalog.catalog import Catalog
+from baselake.catalog.reads import stream_reads
 
 # Enough templates to make Python's part of a batch vanish, few enough that the batches under way stay small.
 BATCH_ROWS = 16_384
+_COLUMNS = ("name", "segment", "seq", "qual", "tags", "filtered")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +34,8 @@ class Templates:
 
 def stream_templates(catalog: Catalog, read_group_id: str) -> Iterator[Templates]:
     """Yields all templates of a read group, in the order they were imported."""
-    reader = catalog.stream(
-        "SELECT name, segment, seq, qual, tags, filtered FROM read_records WHERE read_group_id = ?",
-        [read_group_id],
-        BATCH_ROWS,
-    )
     held: pa.RecordBatch | None = None
-    for batch in reader:
+    for batch in stream_reads(catalog, read_group_id, _COLUMNS, BATCH_ROWS):
         rows = batch if held is None else pa.concat_batches([held, batch])
         first_rows = _first_rows(rows)
         # The last template may go on in the next batch.

@@ -23,35 +23,17 @@ laid_out AS (
         CASE
             WHEN r.segment = 2 THEN coalesce(g.segment2_length, r.segment2_length)
             ELSE coalesce(g.segment1_length, r.segment1_length)
-        END AS kept,
-        CASE WHEN g.adapter_behavior IS NOT NULL THEN r.adapter_start END AS adapter
+        END AS kept
     FROM assigned AS r LEFT JOIN read_groups AS g ON g.read_group_id = r.group_id
 )
 SELECT
     run_id, lane, sample_id, group_id AS read_group_id, name, segment,
-    CASE
-        WHEN kept IS NULL THEN seq
-        WHEN adapter IS NULL THEN substr(seq, first + 1, kept)
-        -- An adapter that leaves few bases leaves none (mask_short_reads); N fill what is to stay of the read.
-        ELSE rpad(
-            substr(seq, first + 1, CASE WHEN adapter < mask_short_reads THEN 0 ELSE adapter END),
-            CASE adapter_behavior
-                WHEN 'trim' THEN greatest(adapter, least(minimum_trimmed_read_length, kept)) ELSE kept
-            END,
-            'N'
-        )
-    END AS seq,
-    CASE
-        WHEN kept IS NULL THEN qual
-        WHEN adapter IS NULL THEN substr(qual, first + 1, kept)
-        ELSE rpad(
-            substr(qual, first + 1, CASE WHEN adapter < mask_short_reads THEN 0 ELSE adapter END),
-            CASE adapter_behavior
-                WHEN 'trim' THEN greatest(adapter, least(minimum_trimmed_read_length, kept)) ELSE kept
-            END,
-            '#'
-        )
-    END AS qual,
+    cut_read(
+        seq, first, kept, adapter_start, adapter_behavior, minimum_trimmed_read_length, mask_short_reads, 'N'
+    ) AS seq,
+    cut_read(
+        qual, first, kept, adapter_start, adapter_behavior, minimum_trimmed_read_length, mask_short_reads, '#'
+    ) AS qual,
     index1_seq, index1_qual, index2_seq, index2_qual, umi, tags, filtered, comment, tile
 FROM laid_out
 WHERE kept IS NULL OR kept > 0  -- a read of which the sheet keeps nothing is none
