@@ -1,11 +1,11 @@
-"""An Illumina paired-end run: fragments are read with errors and written as FASTQ.
+"""An Illumina paired-end run: fragments are read with errors, and written as FASTQ where that is wanted.
 
 Substitutions come at the rate the quality says, and more often at the few places where the eight bases before
 make one strand hard to read, as GGC motifs do on real instruments. Templates shorter than a read run into the
 adapter. No Python runs per read: a chunk of templates is a matrix of bases.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +62,21 @@ class Run:
     library: Library = field(default_factory=Library)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reads:
+    """Some templates of a run.
+
+    Attributes:
+        fragments: the templates.
+        seq: bases of segments 1 and 2, ASCII [templates, cycles].
+        quality: their phred, uint8 [templates, cycles].
+    """
+
+    fragments: Fragments
+    seq: tuple[Bases, Bases]
+    quality: tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+
 def simulate_run(
     folder: Path,
     sample: str,
@@ -88,28 +103,37 @@ def simulate_run(
     """
     from isal import igzip
 
-    rng = np.random.default_rng(seed)
-    fragments = draw_fragments(rng, haplotypes, depths, run.library, run.read_length)
-    genome = np.concatenate(haplotypes)
-    hard = _hard_places(genome, seed=0)
-    tables = quality_tables(run.quality, run.read_length)
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{sample}_S1_L{run.lane:03d}"
     paths = folder / f"{stem}_R1_001.fastq.gz", folder / f"{stem}_R2_001.fastq.gz"
     with (
         igzip.open(paths[0], "wb", compresslevel=1) as first,
         igzip.open(paths[1], "wb", compresslevel=1) as last,
-        progress.task(f"sequence {sample}", total=2 * len(fragments), unit="reads") as task,
+        progress.task(f"sequence {sample}", unit="reads") as task,
     ):
-        for begin in range(0, len(fragments), _CHUNK):
-            chunk = fragments.take(slice(begin, begin + _CHUNK))
-            qualities = draw_qualities(rng, tables, len(chunk))
+        for chunk in simulate_reads(haplotypes, depths, run=run, seed=seed):
             for segment, output in ((1, first), (2, last)):
-                quality = qualities[segment - 1]
-                seq = _read(rng, genome, hard, chunk, segment, quality)
-                output.write(_fastq(run, chunk, segment, seq, quality))
-            task.advance(2 * len(chunk))
+                seq, quality = chunk.seq[segment - 1], chunk.quality[segment - 1]
+                output.write(_fastq(run, chunk.fragments, segment, seq, quality))
+            task.advance(2 * len(chunk.fragments))
     return paths
+
+
+def simulate_reads(
+    haplotypes: Sequence[Bases], depths: Sequence[float], *, run: Run, seed: int
+) -> Iterator[Reads]:
+    """Yields the reads of a run, some thousands of templates at a time; arguments as of `simulate_run`."""
+    rng = np.random.default_rng(seed)
+    fragments = draw_fragments(rng, haplotypes, depths, run.library, run.read_length)
+    genome = np.concatenate(haplotypes)
+    hard = _hard_places(genome, seed=0)
+    tables = quality_tables(run.quality, run.read_length)
+    for begin in range(0, len(fragments), _CHUNK):
+        chunk = fragments.take(slice(begin, begin + _CHUNK))
+        quality = draw_qualities(rng, tables, len(chunk))
+        first = _read(rng, genome, hard, chunk, 1, quality[0])
+        last = _read(rng, genome, hard, chunk, 2, quality[1])
+        yield Reads(fragments=chunk, seq=(first, last), quality=(quality[0], quality[1]))
 
 
 def _read(
