@@ -11,6 +11,8 @@ from baselake.ingest.illumina.lane_plan import LanePlan, reverse_complement
 
 # Fewer clusters than this say nothing: a lane that yields them failed, whatever its sheet says.
 _MIN_CLUSTERS = 1000
+# Sequences to look at, the most frequent of the lane: real indexes are few, errors of reading are endless.
+_MAX_SEQUENCES = 20_000
 # A flipped index is told from a poor run by two signs together. The sheet as it is must find at most a quarter of
 # what the flipped one finds: indexes that are their own reverse complements are found both ways, and so are
 # combinations of which some are. And the flipped one must find a quarter of the lane, far above chance (96 indexes
@@ -130,6 +132,9 @@ def check_orientation(
     """
     if not any(entry.sheet_index1 or entry.sheet_index2 for entry in plan.entries):
         return
+    if len(counts) > _MAX_SEQUENCES:
+        top = np.argpartition(counts, -_MAX_SEQUENCES)[-_MAX_SEQUENCES:]
+        index1, index2, counts = index1[top], index2[top], counts[top]
     seen = orientation(plan, index1, index2, counts)
     flipped = {
         "index": seen.index1_reversed,
@@ -140,8 +145,11 @@ def check_orientation(
     columns, most = max(flipped.items(), key=lambda item: item[1])
     if seen.clusters < _MIN_CLUSTERS or seen.given > _FEW * most or most < _MANY * seen.clusters:
         return
-    reads = {True: "reads i5 as its reverse complement", False: "reads i5 forward"}.get(plan.index2_reversed)
-    hint = f" (this instrument {reads})" if reads and columns == "index2" else ""
+    hint = ""
+    if columns == "index2" and plan.index2_reversed is not None:
+        hint = " (this instrument reads i5 " + (
+            "as its reverse complement)" if plan.index2_reversed else "forward)"
+        )
     raise InputError(
         f"lane {plan.lane}: {_percent(seen.given, seen.clusters)} of {seen.clusters} clusters have an index of the"
         f" sheet, and {_percent(most, seen.clusters)} would if {columns} was reverse-complemented{hint}",

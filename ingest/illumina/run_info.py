@@ -204,11 +204,13 @@ def _reads(parent: ET.Element, path: Path) -> tuple[Read, ...]:
         ),
         key=lambda read: read.number,
     )
+    if not reads:
+        raise InputError("there is no <Read>", f"{path}, <Reads>", _REMEDY)
     numbers = [read.number for read in reads]
     # A read that is missing would shift every later one to cycles that are not its own.
     if numbers != list(range(1, len(reads) + 1)):
         raise InputError(
-            f"the reads are numbered {', '.join(map(str, numbers)) or 'not at all'}, not from 1 on",
+            f"the reads are numbered {', '.join(map(str, numbers))}, not from 1 on",
             f"{path}, <Reads>",
             _REMEDY,
         )

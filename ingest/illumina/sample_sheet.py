@@ -189,19 +189,20 @@ def _sections(text: str, path: Path) -> dict[str, _Section]:
                 )
             current = sections[name.lower()] = _Section(name=name, line=line, rows=[])
         elif current is None:
-            for delimiter, spelling in ((";", "semicolons"), ("\t", "tabs")):
-                if row[0].startswith("[") and delimiter in row[0]:
-                    raise InputError(
-                        f"the cells are separated by {spelling}",
-                        f"{path}, line {line}",
-                        "Save the sheet with commas",
-                    )
+            _refuse_delimiter(row[0], f"{path}, line {line}")
             raise InputError(
                 f"{row[0]!r} stands before the first section", f"{path}, line {line}", "Begin with [Header]"
             )
         else:
             current.rows.append((line, row))
     return sections
+
+
+def _refuse_delimiter(cell: str, where: str) -> None:
+    """Refuse a first cell that holds a whole row, for what separates its cells is no comma."""
+    for delimiter, spelling in ((";", "semicolons"), ("\t", "tabs")):
+        if delimiter in cell:
+            raise InputError(f"the cells are separated by {spelling}", where, "Save the sheet with commas")
 
 
 def _rows(text: str, path: Path) -> list[tuple[int, list[str]]]:
@@ -252,6 +253,7 @@ def _samples(table: _Section, settings: SheetSettings, path: Path) -> tuple[Shee
             raise InputError(f"the column {name} is there twice", f"{path}, line {line}", "Keep one")
         columns[key] = place
     if "sampleid" not in columns:
+        _refuse_delimiter(header[0], f"{path}, line {line}")
         raise InputError(
             f"[{table.name}] has no column Sample_ID",
             f"{path}, line {line}",
