@@ -10,6 +10,13 @@ from baselake.cli.render import write_rows
 @format_option
 @common
 def command(format_: str | None) -> None:
-    """What is in the lake: rows, files and bytes of every table, and its newest snapshot."""
+    """What is in the lake: rows, files and bytes of every table, and its newest snapshot.
+
+    Runs that are being written or imported, or that need somebody to look at them, are told on standard error.
+    """
     with open_for_reading() as lake:
+        for run in lake.catalog.query(lake.catalog.statement("unfinished_runs")).to_pylist():
+            cycles = f", {run['cycles']} of {run['cycles_expected']} cycles" if run["cycles_expected"] else ""
+            error = f": {run['error']}" if run["error"] else ""
+            click.echo(f"run {run['run_id']} is {run['state']}{cycles}{error}", err=True)
         write_rows(lake, lake.catalog.statement("status"), format_)

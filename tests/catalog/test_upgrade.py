@@ -1,0 +1,58 @@
+"""A lake made by an earlier release is brought up to date when asked, never by chance."""
+
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from baselake.catalog import connection
+from baselake.catalog.catalog import connect, create
+from baselake.config import Config
+from baselake.errors import LakeError
+
+
+@pytest.fixture
+def old_lake(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A lake with the tables of release 0.1, and a read in it."""
+    sql = tmp_path / "sql"
+    (sql / "schema").mkdir(parents=True)
+    shutil.copy(Path(connection.__file__).parent / "sql" / "schema" / "0001_initial.sql", sql / "schema")
+    lake = tmp_path / "lake"
+    with monkeypatch.context() as old:
+        old.setattr(connection, "_SQL", sql)
+        old.setattr(connection, "SCHEMA_VERSION", 1)
+        old.setattr(connection, "RELEASE", "0.1.0")
+        create(lake, config)
+        with connect(lake, config) as catalog, catalog.job("ingest") as job:
+            rows = pa.table({"run_id": ["R"], "name": ["q"], "segment": [1], "seq": ["A"]})
+            with job.commit() as tx:
+                tx.insert("read_records", rows)
+    return lake
+
+
+def test_an_old_lake_is_not_opened_but_told_how_to_be_upgraded(old_lake: Path, config: Config) -> None:
+    with pytest.raises(LakeError, match=r"made by baselake 0\.1\.0, table version 1.*baselake init --lake"):
+        connect(old_lake, config)
+
+
+def test_init_upgrades_it_and_keeps_its_rows(old_lake: Path, config: Config) -> None:
+    assert create(old_lake, config) is False
+    with connect(old_lake, config) as catalog:
+        rows = catalog.query("SELECT name, seq, tile, sample_id FROM reads").to_pylist()
+        versions = catalog.query("SELECT version, release FROM schema_migrations ORDER BY version").to_pylist()
+    assert rows == [{"name": "q", "seq": "A", "tile": None, "sample_id": None}]
+    assert versions == [
+        {"version": 1, "release": "0.1.0"},
+        {"version": connection.SCHEMA_VERSION, "release": connection.RELEASE},
+    ]
+
+
+def test_a_lake_of_a_newer_release_is_refused(
+    tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(tmp_path / "lake", config)
+    monkeypatch.setattr(connection, "SCHEMA_VERSION", 1)
+    for opening in (connect, create):
+        with pytest.raises(LakeError, match="Upgrade baselake"):
+            opening(tmp_path / "lake", config)
