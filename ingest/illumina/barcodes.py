@@ -141,8 +141,9 @@ def check_orientation(
         "index2": seen.index2_reversed,
         "index and index2": seen.both_reversed,
     }
-    # The first of the most: where one index alone explains it, the other is not accused.
-    columns, most = max(flipped.items(), key=lambda item: item[1])
+    most = max(flipped.values())
+    # Where one index alone explains nearly all, the other is not accused.
+    columns = next(columns for columns, clusters in flipped.items() if clusters >= 0.9 * most)
     if seen.clusters < _MIN_CLUSTERS or seen.given > _FEW * most or most < _MANY * seen.clusters:
         return
     hint = ""
