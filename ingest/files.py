@@ -1,11 +1,14 @@
-"""Files of any kind that holds reads: each goes to the module that knows its format."""
+"""Run folders, and files of any kind that holds reads: each goes to the module that knows its format."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from baselake.catalog.catalog import Catalog
 from baselake.errors import InputError, NotFoundError
 from baselake.ingest.fastq_files import is_fastq_name
+from baselake.ingest.run_source import RunOptions, RunSource
+from baselake.ingest.runs import open_run
 from baselake.progress import QUIET, Progress
 
 _SAM_ENDINGS = (".sam", ".sam.gz", ".bam", ".cram")
@@ -19,28 +22,42 @@ def ingest_files(
     library: str | None = None,
     reference: str | None = None,
     sex: str | None = None,
+    run: RunOptions | None = None,
     progress: Progress = QUIET,
 ) -> None:
-    """Import files, told apart by their content; all of them become visible together.
+    """Import run folders, unit by unit, and files, told apart by their content, which become visible together.
 
     Args:
         catalog: the lake.
-        paths: files, or folders, of which every file called as files of reads are is taken, however deep.
+        paths: sequencers' run folders; files; or other folders, of which every file called as files of reads are is
+            taken, however deep.
         sample: the sample; None takes it from read groups or file names.
         library: the library; None takes it from read groups, else the sample's name.
         reference: the assembly alignments are on; None finds it by the header's sequences.
         sex: `male` or `female`.
+        run: how run folders are imported; its sample and reference are those given here.
         progress: where progress is shown.
 
     Raises:
         NotFoundError: a path does not exist, or a folder holds no reads.
-        InputError: a file is of no known format, or not what its format says.
-        ConflictError: a file was imported as another sample's.
+        InputError: a file is of no known format, or not what its format says; or a part of a run is: what is sound
+            of the run is in the lake then.
+        ConflictError: a file was imported as another sample's, or another run has the same name.
     """
+    options = replace(run if run is not None else RunOptions(), sample=sample, reference=reference)
+    rest = []
+    for path in paths:
+        source = open_run(path) if path.is_dir() else None
+        if source is None:
+            rest.append(path)
+        else:
+            _ingest_run(catalog, source, options, progress)
+    if not rest:
+        return
     # Imported where it is known which is needed: starting takes as long as importing a small file.
     from baselake.ingest.sam_stream import detect_format
 
-    files = list(_files(paths))
+    files = list(_files(rest))
     aligned = [path for path in files if detect_format(path) is not None]
     if aligned and len(aligned) < len(files):
         other = next(path for path in files if path not in aligned)
@@ -61,6 +78,26 @@ def ingest_files(
         ingest_fastq(catalog, files, sample=sample, library=library, sex=sex, progress=progress)
 
 
+def _ingest_run(catalog: Catalog, source: RunSource, options: RunOptions, progress: Progress) -> None:
+    result = source.ingest(catalog, options, progress)
+    progress.note(
+        f"{result.run_id}: {result.units_imported} of {result.units} units imported now, {result.reads:,} reads"
+    )
+    if result.faults:
+        first = result.faults[0]
+        more = (
+            f"; {len(result.faults) - 1} more faults are in the table run_faults"
+            if len(result.faults) > 1
+            else ""
+        )
+        raise InputError(
+            f"not all of run {result.run_id} could be imported: {first}{more}",
+            str(source.describe().folder),
+            "What is sound is in the lake; copy the rest from the instrument again and run the same command, or say"
+            " what may be absent with --allow-missing",
+        )
+
+
 def _files(paths: Iterable[Path]) -> Iterable[Path]:
     for path in paths:
         if not path.exists():
@@ -68,12 +105,6 @@ def _files(paths: Iterable[Path]) -> Iterable[Path]:
         if not path.is_dir():
             yield path
             continue
-        if (path / "RunInfo.xml").exists():
-            raise InputError(
-                "an Illumina run folder, whose base calls this release does not read",
-                str(path),
-                "Convert it to FASTQ and import those",
-            )
         found = sorted(entry for entry in path.rglob("*") if entry.is_file() and _is_called_reads(entry))
         if not found:
             raise NotFoundError("no FASTQ, SAM, BAM or CRAM file in the folder", str(path), "Check the path")

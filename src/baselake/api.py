@@ -47,23 +47,36 @@ class Lake:
         library: str | None = None,
         reference: str | None = None,
         sex: str | None = None,
+        sample_sheet: str | os.PathLike[str] | None = None,
+        allow_missing: Iterable[str] = (),
+        include_filtered: bool = False,
     ) -> None:
-        """Import FASTQ, SAM, BAM or CRAM files; what is in the lake already is not imported again.
+        """Import run folders and FASTQ, SAM, BAM or CRAM files; what is in the lake already is not imported again.
 
         Args:
-            paths: files, or folders of files.
+            paths: sequencers' run folders, files, or folders of files.
             sample: the sample they are of; None takes it from read groups or file names.
             library: the library; None takes it from read groups, or the sample's name.
             reference: the assembly that alignments are on; None finds it by the header's sequences.
             sex: `male` or `female`, recorded with the sample.
+            sample_sheet: of a run folder, which sample has which index; None takes the sheet in the folder.
+            allow_missing: of a run folder, what may be absent: `positions`, `tiles`.
+            include_filtered: of a run folder, keep clusters that failed the instrument's filter.
 
         Raises:
-            InputError: a file is not what its format says; nothing of the call is imported then.
-            ConflictError: a file was imported as another sample's.
+            InputError: a file is not what its format says: no file of the call is imported then, and of a run folder
+                what is sound.
+            ConflictError: a file was imported as another sample's, or another run has the same name.
             NotFoundError: no such file or reference.
         """
         from baselake.ingest.files import ingest_files
+        from baselake.ingest.run_source import RunOptions
 
+        run = RunOptions(
+            sample_sheet=Path(sample_sheet) if sample_sheet is not None else None,
+            allow_missing=frozenset(allow_missing),
+            include_filtered=include_filtered,
+        )
         ingest_files(
             self.catalog,
             [Path(path) for path in paths],
@@ -71,8 +84,16 @@ class Lake:
             library=library,
             reference=reference,
             sex=sex,
+            run=run,
             progress=self._progress,
         )
+
+    def assign(self, run_id: str, sample_sheet: str | os.PathLike[str] | None) -> None:
+        """Assign a run's reads to samples by another sheet; see `baselake.ingest.illumina.assign.assign_sheet`."""
+        from baselake.ingest.illumina.assign import assign_sheet
+
+        path = Path(sample_sheet) if sample_sheet is not None else None
+        assign_sheet(self.catalog, run_id, path, self._progress)
 
     def align(
         self,

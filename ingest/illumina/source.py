@@ -1,0 +1,292 @@
+"""An Illumina run folder: what it is, how far it has come, and its import tile by tile."""
+
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from baselake.catalog.catalog import Catalog
+from baselake.catalog.locks import held_lock
+from baselake.errors import (
+    BaselakeError,
+    ConflictError,
+    InputError,
+    NotFoundError,
+    StorageError,
+    TruncatedInputError,
+)
+from baselake.ingest.illumina import folder as folders
+from baselake.ingest.illumina.assign import current_sheet, put_assignment, read_group_ids
+from baselake.ingest.illumina.convert import Lane, WrongSheetError, convert_tile
+from baselake.ingest.illumina.folder import RunFolder, clusters_of, open_run_folder
+from baselake.ingest.illumina.lane_plan import LanePlan, plan_lanes
+from baselake.ingest.illumina.observe import absent_tiles, observe
+from baselake.ingest.illumina.run_info import RunInfo, read_run_info
+from baselake.ingest.illumina.run_parameters import read_run_parameters
+from baselake.ingest.illumina.sample_sheet import SampleSheet, read_sample_sheet
+from baselake.ingest.run_records import find_run, put_faults, put_run, summary
+from baselake.ingest.run_source import Fault, RunCheck, RunDescription, RunOptions, RunProgress, RunResult
+from baselake.progress import Progress, Task
+
+RUN_INFO = "RunInfo.xml"
+_SHEETS = "SampleSheet*.csv"
+# Written when the instrument is done; the last two say whether it was content.
+_END_MARKERS = ("CopyComplete.txt", "RTAComplete.txt", "RTAComplete.xml")
+_STATUS = "RunCompletionStatus.xml"
+_GIVEN_UP = ("RunErrored", "StoppedByUser", "ExceptionEndedEarly", "RunAborted")
+# A cluster's reads take some 0.45 of a byte a call in Parquet (bases 2 bits, binned qualities less, a share of the
+# name), and twice that where qualities are not binned.
+_LAKE_BYTES_A_CALL = 1.0
+# Of what a tile takes in memory: a byte a call, the columns of two row groups, inflated cycles before they are turned.
+_TILE_BYTES_A_CALL = 1.3
+_TILE_BYTES_FIXED = 256 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IlluminaRun:
+    """A run folder with RunInfo.xml; see `baselake.ingest.run_source.RunSource`.
+
+    Attributes:
+        root: the folder.
+        info: what RunInfo.xml says.
+    """
+
+    root: Path
+    info: RunInfo
+
+    @classmethod
+    def open(cls, root: Path) -> "IlluminaRun":
+        """Read what describes the run.
+
+        Raises:
+            InputError: RunInfo.xml cannot be read.
+        """
+        return cls(root=root, info=read_run_info(root / RUN_INFO))
+
+    def describe(self) -> RunDescription:
+        return RunDescription(
+            run_id=self.info.run_id,
+            platform="ILLUMINA",
+            instrument=self.info.instrument,
+            flowcell=self.info.flowcell,
+            started=self.info.date,
+            digest=self.info.digest,
+            folder=self.root.resolve(),
+        )
+
+    def progress(self) -> RunProgress:
+        seen = observe(self.root, self.info)
+        ended = any((self.root / marker).exists() for marker in _END_MARKERS)
+        return RunProgress(
+            cycles=seen.cycles,
+            cycles_expected=self.info.cycles,
+            bytes=seen.bytes,
+            signature=seen.signature,
+            ended=ended or (self.root / _STATUS).exists(),
+            aborted=_aborted(self.root),
+        )
+
+    def check(self) -> RunCheck:
+        try:
+            found = folders.check_run(open_run_folder(self.root, self.info))
+        except NotFoundError as error:
+            return RunCheck(
+                faults=(Fault(path=Path(error.where), what=error.what, missing=True),),
+                bytes=0,
+                bytes_needed=0,
+            )
+        return RunCheck(faults=found.faults, bytes=found.bytes, bytes_needed=found.bytes_needed)
+
+    def sample_sheet(self) -> Path | None:
+        sheets = [path for path in self.root.glob(_SHEETS) if path.is_file()]
+        return max(sheets, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
+
+    def ingest(self, catalog: Catalog, options: RunOptions, progress: Progress) -> RunResult:
+        run_id = self.info.run_id
+        with held_lock(catalog.layout.run_lock(run_id), f"run {run_id} is imported"):
+            return _ingest(self, catalog, options, progress)
+
+
+def _aborted(root: Path) -> str | None:
+    try:
+        text = (root / _STATUS).read_text(errors="replace")
+    except FileNotFoundError:
+        return None
+    for word in _GIVEN_UP:
+        if word in text:
+            return f"{_STATUS} says {word}"
+    return None
+
+
+def _ingest(run: IlluminaRun, catalog: Catalog, options: RunOptions, progress: Progress) -> RunResult:
+    run_id, info = run.info.run_id, run.info
+    record = find_run(catalog, run_id)
+    if record is not None and record.digest != info.digest:
+        raise ConflictError(
+            f"another run named {run_id} is in the lake, from {record.folder or 'read files'}",
+            str(run.root),
+            "Rename this run in its RunInfo.xml, or leave it out",
+        )
+    parameters = read_run_parameters(run.root)
+    sheet = _choose_sheet(run, catalog, options)
+    for warning in sheet.warnings if sheet is not None else ():
+        progress.note(f"{sheet.path if sheet is not None else ''}: {warning}")
+    plans = plan_lanes(info, parameters, sheet)
+    folder = open_run_folder(run.root, info)
+    with catalog.record() as tx:
+        put_run(tx, run.describe(), "ingesting")
+        tx.execute(
+            "UPDATE runs SET run_info = ?, run_parameters = ?, cycles_expected = ? WHERE run_id = ?",
+            [info.text, parameters.text if parameters is not None else None, info.cycles, run_id],
+        )
+    try:
+        if _assignment_differs(catalog, run_id, plans, sheet):
+            put_assignment(catalog, run_id, info, plans, sheet, progress)
+        faults, rows, new = _convert(run, catalog, folder, plans, sheet, options, progress)
+    except InputError as error:
+        with catalog.record() as tx:
+            put_run(tx, run.describe(), "quarantined", error=str(error))
+        raise
+    there = len(_tiles_there(catalog, run_id))
+    with catalog.record() as tx:
+        put_faults(tx, run_id, faults)
+        put_run(
+            tx,
+            run.describe(),
+            "quarantined" if faults else "complete",
+            progress=run.progress(),
+            error=summary(faults),
+        )
+    return RunResult(run_id=run_id, units=there, units_imported=new, reads=rows, faults=faults)
+
+
+def _choose_sheet(run: IlluminaRun, catalog: Catalog, options: RunOptions) -> SampleSheet | None:
+    """The sheet given, else the one in the folder, else the one the run was assigned by before."""
+    path = options.sample_sheet if options.sample_sheet is not None else run.sample_sheet()
+    return read_sample_sheet(path) if path is not None else current_sheet(catalog, run.info.run_id)
+
+
+def _assignment_differs(
+    catalog: Catalog, run_id: str, plans: dict[int, LanePlan], sheet: SampleSheet | None
+) -> bool:
+    record = find_run(catalog, run_id)
+    assert record is not None
+    lanes = catalog.query("SELECT count(*) AS lanes FROM lane_layouts WHERE run_id = ?", [run_id])["lanes"][0]
+    return lanes.as_py() != len(plans) or record.sample_sheet != (sheet.digest if sheet is not None else None)
+
+
+def _tiles_there(catalog: Catalog, run_id: str) -> dict[tuple[int, int], str]:
+    """What was derived from the reads of each lane and tile that is in the lake."""
+    rows = catalog.query("SELECT lane, tile, needs FROM run_tiles WHERE run_id = ?", [run_id]).to_pylist()
+    return {(row["lane"], row["tile"]): row["needs"] for row in rows}
+
+
+def _convert(
+    run: IlluminaRun,
+    catalog: Catalog,
+    folder: RunFolder,
+    plans: dict[int, LanePlan],
+    sheet: SampleSheet | None,
+    options: RunOptions,
+    progress: Progress,
+) -> tuple[list[Fault], int, int]:
+    """Imports the tiles that are not there; what could not be, the rows written and the tiles imported."""
+    info = run.info
+    there = _tiles_there(catalog, info.run_id)
+    wanted = [place for place in info.tiles if there.get(place) != plans[place[0]].needs]
+    faults: list[Fault] = []
+    absent = absent_tiles(folder, wanted)
+    if "tiles" not in options.allow_missing:
+        faults += [fault for faults_of in absent.values() for fault in faults_of]
+    wanted = [place for place in wanted if place not in absent]
+    lanes = {
+        lane: Lane(
+            run_id=info.run_id,
+            info=info,
+            plan=plan,
+            groups=read_group_ids(info, plan),
+            sheet=str(sheet.path) if sheet is not None else "",
+            assigned=_assigned(catalog, info.run_id, lane),
+        )
+        for lane, plan in plans.items()
+    }
+    workers, threads = _workers(catalog, folder, wanted)
+    rows = imported = 0
+
+    def convert(place: tuple[int, int], task: Task) -> int:
+        return convert_tile(
+            catalog,
+            folder,
+            lanes[place[0]],
+            place[1],
+            task,
+            threads=threads,
+            include_filtered=options.include_filtered,
+            missing_positions="positions" in options.allow_missing,
+        )
+
+    with progress.task(f"ingest {info.run_id}", unit="clusters") as task:
+        for place, result in _in_parallel(convert, wanted, task, workers):
+            try:
+                rows += result.result()
+                imported += 1
+            except WrongSheetError:
+                raise
+            except (InputError, TruncatedInputError, NotFoundError) as error:
+                faults.append(_fault(error, place))
+                progress.note(f"lane {place[0]}, tile {place[1]} is left out: {error}")
+            except StorageError:
+                raise
+            except OSError as error:
+                raise StorageError(
+                    error.strerror or str(error),
+                    str(error.filename or run.root),
+                    "See that the share is there, then run the same command again: it goes on with the next tile",
+                ) from error
+    return faults, rows, imported
+
+
+def _in_parallel(work, places, task, workers) -> Iterator[tuple[tuple[int, int], Future[int]]]:  # type: ignore[no-untyped-def]
+    """The results of tiles as they come, no more tiles begun than are worked on.
+
+    When the caller leaves early, tiles under way are finished and committed first.
+    """
+    places = iter(places)
+    running: dict[Future[int], tuple[int, int]] = {}
+    with ThreadPoolExecutor(workers, thread_name_prefix="tile") as pool:
+        while True:
+            for place in places:
+                running[pool.submit(work, place, task)] = place
+                if len(running) == workers:
+                    break
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future
+
+
+def _assigned(catalog: Catalog, run_id: str, lane: int) -> set[bytes]:
+    rows = catalog.query(
+        "SELECT index1_seq || index2_seq AS sequence FROM barcode_assignments WHERE run_id = ? AND lane = ?",
+        [run_id, lane],
+    )
+    return {sequence.encode() for sequence in rows["sequence"].to_pylist()}
+
+
+def _workers(catalog: Catalog, folder: RunFolder, places: list[tuple[int, int]]) -> tuple[int, int]:
+    """How many tiles to work on at once, and with how many threads each: as many tiles as memory holds."""
+    largest = max((clusters_of(folder, *place) for place in places[:64]), default=0)
+    each = int(largest * folder.run_info.cycles * _TILE_BYTES_A_CALL) + _TILE_BYTES_FIXED
+    threads = catalog.config.threads
+    workers = max(1, min(threads, catalog.config.memory_bytes // 2 // each, len(places) or 1))
+    return workers, max(1, threads // workers)
+
+
+def _fault(error: BaselakeError, place: tuple[int, int]) -> Fault:
+    return Fault(
+        path=Path(error.where),
+        what=error.what,
+        missing=isinstance(error, NotFoundError),
+        lane=place[0],
+        tile=place[1],
+    )
