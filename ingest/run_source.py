@@ -13,7 +13,10 @@ from typing import Protocol
 from baselake.catalog.catalog import Catalog
 from baselake.progress import Progress
 
-MISSING = ("positions", "tiles")  # what a caller may allow to be absent from an Illumina folder
+# What a caller may allow to be absent from an Illumina folder: files of positions, whole tiles, the last bytes of a
+# CBCL file's tiles, which hold their checksums.
+MISSING = ("positions", "tiles", "checksums")
+NO_CALLS = ("bin", "picard")  # see `baselake.ingest.illumina.tile.read_tile`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,7 @@ class RunOptions:
         sample_sheet: the sheet; None takes the one in the folder, if there is one.
         allow_missing: of `MISSING`, what may be absent.
         include_filtered: keep clusters that failed the instrument's filter.
+        no_calls: of `NO_CALLS`, which calls are N.
         sample: of platforms without a sheet, the sample, where the folder does not name it.
         reference: the assembly alignments are on; None finds it by the header's sequences.
         keep_signal: copy raw signal (pod5) into the lake as objects.
@@ -123,6 +127,7 @@ class RunOptions:
     sample_sheet: Path | None = None
     allow_missing: frozenset[str] = field(default_factory=frozenset)
     include_filtered: bool = False
+    no_calls: str = "bin"
     sample: str | None = None
     reference: str | None = None
     keep_signal: bool = True

@@ -18,6 +18,7 @@ from baselake.ingest.illumina.folder import RunFolder
 from baselake.ingest.illumina.lane_plan import LanePlan, ReadLayout
 from baselake.ingest.illumina.run_info import RunInfo
 from baselake.ingest.illumina.tile import Tile, read_tile
+from baselake.ingest.run_source import RunOptions
 from baselake.lake.arrays import fixed_strings, string_array
 from baselake.lake.schema import BARCODE_COUNTS, READ_RECORDS
 from baselake.progress import Task
@@ -93,8 +94,7 @@ def convert_tile(
     task: Task,
     *,
     threads: int,
-    include_filtered: bool,
-    missing_positions: bool,
+    options: RunOptions,
 ) -> int:
     """Import a tile; the rows written. A tile that is in the lake is replaced.
 
@@ -105,8 +105,7 @@ def convert_tile(
         number: the tile.
         task: counts clusters.
         threads: cores to use.
-        include_filtered: keep clusters that failed the filter.
-        missing_positions: number clusters where there is no file of positions.
+        options: what may be missing, and which clusters and calls are kept.
 
     Raises:
         WrongSheetError: the reads say that an index of the sheet is in the wrong orientation.
@@ -119,8 +118,10 @@ def convert_tile(
         plan.lane,
         number,
         threads=threads,
-        include_filtered=include_filtered,
-        missing_positions=missing_positions,
+        include_filtered=options.include_filtered,
+        no_calls="picard" if options.no_calls == "picard" else "bin",
+        lenient="checksums" in options.allow_missing,
+        missing_positions="positions" in options.allow_missing,
     )
     clusters = _tell_apart(tile, lane)
     partition: dict[str, str | int | None] = {"run_id": lane.run_id, "lane": plan.lane}

@@ -215,14 +215,7 @@ def _convert(
 
     def convert(place: tuple[int, int], task: Task) -> int:
         return convert_tile(
-            catalog,
-            folder,
-            lanes[place[0]],
-            place[1],
-            task,
-            threads=threads,
-            include_filtered=options.include_filtered,
-            missing_positions="positions" in options.allow_missing,
+            catalog, folder, lanes[place[0]], place[1], task, threads=threads, options=options
         )
 
     with progress.task(f"ingest {info.run_id}", unit="clusters") as task:

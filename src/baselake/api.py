@@ -50,6 +50,7 @@ class Lake:
         sample_sheet: str | os.PathLike[str] | None = None,
         allow_missing: Iterable[str] = (),
         include_filtered: bool = False,
+        no_calls: str = "bin",
     ) -> None:
         """Import run folders and FASTQ, SAM, BAM or CRAM files; what is in the lake already is not imported again.
 
@@ -60,8 +61,9 @@ class Lake:
             reference: the assembly that alignments are on; None finds it by the header's sequences.
             sex: `male` or `female`, recorded with the sample.
             sample_sheet: of a run folder, which sample has which index; None takes the sheet in the folder.
-            allow_missing: of a run folder, what may be absent: `positions`, `tiles`.
+            allow_missing: of a run folder, what may be absent: `positions`, `tiles`, `checksums`.
             include_filtered: of a run folder, keep clusters that failed the instrument's filter.
+            no_calls: of a run folder, which calls are N: `bin`, or `picard`; see `baselake.ingest.illumina.tile`.
 
         Raises:
             InputError: a file is not what its format says: no file of the call is imported then, and of a run folder
@@ -76,6 +78,7 @@ class Lake:
             sample_sheet=Path(sample_sheet) if sample_sheet is not None else None,
             allow_missing=frozenset(allow_missing),
             include_filtered=include_filtered,
+            no_calls=no_calls,
         )
         ingest_files(
             self.catalog,

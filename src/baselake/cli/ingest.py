@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from baselake.cli.options import common, open_for_writing, reference_option
-from baselake.ingest.run_source import MISSING
+from baselake.ingest.run_source import MISSING, NO_CALLS
 
 
 @click.command()
@@ -23,9 +23,16 @@ from baselake.ingest.run_source import MISSING
     "--allow-missing",
     type=click.Choice(MISSING),
     multiple=True,
-    help="Run folders: what may be absent. Without positions, clusters are numbered.",
+    help="Run folders: what may be absent; may be repeated. Without positions, clusters are numbered.",
 )
 @click.option("--include-filtered", is_flag=True, help="Run folders: keep clusters that failed the filter.")
+@click.option(
+    "--no-calls",
+    type=click.Choice(NO_CALLS),
+    default="bin",
+    show_default=True,
+    help="Run folders: what is N: every call of the lowest quality bin or, as Picard has it, those without a base.",
+)
 @common
 def command(
     paths: tuple[Path, ...],
@@ -36,6 +43,7 @@ def command(
     sample_sheet: Path | None,
     allow_missing: tuple[str, ...],
     include_filtered: bool,
+    no_calls: str,
 ) -> None:
     """Import reads: sequencers' run folders, FASTQ (plain, gzip, bgzip; mates found by name), SAM, BAM or CRAM files,
     or folders of them.
@@ -53,4 +61,5 @@ def command(
             sample_sheet=sample_sheet,
             allow_missing=allow_missing,
             include_filtered=include_filtered,
+            no_calls=no_calls,
         )
