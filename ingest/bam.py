@@ -17,8 +17,10 @@ from baselake.catalog.samples import aligned_samples
 from baselake.errors import ConflictError
 from baselake.ingest.bam_plan import Source, by_sample, plan_source, require_compatible
 from baselake.ingest.bam_rows import Order, OutOfOrder, Written, write_rows
+from baselake.ingest.run_records import put_run
+from baselake.ingest.run_source import RunDescription
 from baselake.ingest.sam_stream import open_stream
-from baselake.ingest.samples import record_sample, record_sex
+from baselake.ingest.samples import NoSample, record_sample, record_sex
 from baselake.progress import QUIET, Progress
 
 # Of the memory a command may use: the rest goes to batches on their way to Parquet.
@@ -55,10 +57,11 @@ def ingest_bam(
     catalog: Catalog,
     paths: Sequence[Path],
     *,
-    sample: str | None = None,
+    sample: str | NoSample | None = None,
     library: str | None = None,
     reference: str | None = None,
     sex: str | None = None,
+    run: RunDescription | None = None,
     progress: Progress = QUIET,
 ) -> BamImport:
     """Import SAM, BAM or CRAM files, all of them or none; those in the lake already are left out.
@@ -70,6 +73,7 @@ def ingest_bam(
         library: the library; None: as their read groups say.
         reference: the registered assembly they are aligned to; None: found by their @SQ lines.
         sex: `male` or `female`, recorded with the samples.
+        run: the sequencer's run they are of; None takes it from read names.
         progress: where progress is shown.
 
     Raises:
@@ -85,7 +89,7 @@ def ingest_bam(
     skipped: list[Path] = []
     for path in paths:
         source = plan_source(
-            catalog, path, sample=sample, library=library, references=references, chosen=reference
+            catalog, path, sample=sample, library=library, references=references, chosen=reference, run=run
         )
         given.append(source)
         if source.source_id in planned or _imported(catalog, source, "source_id", source.source_id):
@@ -191,12 +195,20 @@ def _attempt(
 ) -> list[tuple[list[Source], Written]]:
     names = {source.match.reference.name for source in sources if source.match.reference is not None}
     # `reference` in the lineage of an import tells which alignments its headers belong to (catalog/export/bam.py).
-    parameters = {"files": len(sources), "reference": next(iter(names), None), "sex": sex}
+    run = sources[0].run
+    parameters = {
+        "files": len(sources),
+        "reference": next(iter(names), None),
+        "sex": sex,
+        "run_id": run.run_id if run is not None else None,
+    }
     memory = catalog.config.memory_bytes // _WAITING_SHARE
     outcomes = []
     with catalog.job("ingest", parameters) as job:
         for files in by_sample(sources):
-            order: Order = "sort" if len(files) > 1 or files[0].path in unsorted else "stream"
+            # Without contigs there is nothing to sort: the reads stay in the order of the files.
+            merged = len(files) > 1 and bool(files[0].header.contigs)
+            order: Order = "sort" if merged or files[0].path in unsorted else "stream"
             outcomes.append((files, write_rows(job, files, order, memory, progress)))
         for source in sources:
             job.inputs.append(source.source_id)
@@ -244,6 +256,8 @@ def _record(tx: Transaction, job_id: str, files: Sequence[Source], written: Writ
     for source in files:
         groups = {group.read_group_id for group in (*source.groups, source.rest)}
         runs = {run for name in groups for run, _ in written.lanes.get(name, ())}
+        if source.run is not None:
+            runs = {source.run_id}
         rows.append(
             {
                 "source_id": source.source_id,
@@ -302,11 +316,16 @@ def _record_read_groups(tx: Transaction, files: Sequence[Source], written: Writt
 
 
 def _record_runs(tx: Transaction, job_id: str, files: Sequence[Source], written: Written) -> None:
+    run = files[0].run
+    if run is not None:
+        if not tx.query("SELECT 1 FROM runs WHERE run_id = ?", [run.run_id]).num_rows:
+            put_run(tx, run, "imported")
+        return
     platforms = {group.read_group_id: group.platform for source in files for group in source.groups}
     imports = {source.run_id for source in files}
     new = {}
     for read_group_id, lanes in written.lanes.items():
-        for run_id in sorted({run for run, _ in lanes}):
+        for run_id in sorted({name for name, _ in lanes}):
             if run_id in new or tx.query("SELECT 1 FROM runs WHERE run_id = ?", [run_id]).num_rows:
                 continue
             # A run that read names tell is spelled instrument_run_flowcell.

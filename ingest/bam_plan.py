@@ -8,8 +8,10 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.references import Reference
 from baselake.errors import InputError
 from baselake.ingest.compressed import file_source_id
+from baselake.ingest.run_source import RunDescription
 from baselake.ingest.sam_reference import Match, match_reference
 from baselake.ingest.sam_stream import BamHeader, Format, detect_format, read_header
+from baselake.ingest.samples import NoSample
 from baselake.lake.sam_header import lines_of, parse_header
 
 # @RG fields that have a column of their own in read_groups.
@@ -23,14 +25,14 @@ class ReadGroup:
     Attributes:
         read_group_id: unique in the lake.
         id: @RG ID in the file; None for the reads of a file that name no read group of its header.
-        sample_id: the sample its reads are of.
+        sample_id: the sample its reads are of; None: undetermined.
         library, barcode, platform, platform_unit: LB, BC, PL, PU; None where the header does not say.
         attributes: every other field of the @RG line.
     """
 
     read_group_id: str
     id: str | None
-    sample_id: str
+    sample_id: str | None
     library: str | None
     barcode: str | None
     platform: str | None
@@ -50,6 +52,7 @@ class Source:
         groups: its read groups, in the header's order.
         rest: the read group of records that name none of `groups`.
         match: the assembly its alignments are on.
+        run: the sequencer's run it is of; None: as read names tell.
     """
 
     path: Path
@@ -59,32 +62,35 @@ class Source:
     groups: tuple[ReadGroup, ...]
     rest: ReadGroup
     match: Match
+    run: RunDescription | None = None
 
     @property
     def samples(self) -> list[str]:
         """Samples of the header's read groups; of a file without any, that of all its records."""
-        return sorted({group.sample_id for group in self.groups} or {self.rest.sample_id})
+        named = {group.sample_id for group in self.groups} or {self.rest.sample_id}
+        return sorted(sample for sample in named if sample is not None)
 
     @property
     def run_id(self) -> str:
-        """The run of reads whose names tell none."""
-        return f"import-{self.source_id[:12]}"
+        """The run of reads whose names tell none; of all reads, where the run is known."""
+        return self.run.run_id if self.run is not None else _import_id(self.source_id)
 
 
 def plan_source(
     catalog: Catalog,
     path: Path,
     *,
-    sample: str | None,
+    sample: str | NoSample | None,
     library: str | None,
     references: Sequence[Reference],
     chosen: str | None,
+    run: RunDescription | None = None,
 ) -> Source:
     """Read a file's header and decide what its records belong to.
 
     Reads are of the sample that their @RG line names in SM. A sample given by the user takes the place of the one
     sample that the header names. Reads without a read group of the header are of that sample, too, or where there
-    is none, of a sample named as the file.
+    is none, of a sample named as the file. What the header does not say of the platform, the run does.
 
     Raises:
         NotFoundError: no such file.
@@ -98,7 +104,7 @@ def plan_source(
     source_id = file_source_id(path)
     lines = [line for line in lines_of(parse_header(header.text), "RG") if line.get("ID")]
     named = sorted({line["SM"] for line in lines if line.get("SM")})
-    if sample is not None and len(named) > 1:
+    if isinstance(sample, str) and len(named) > 1:
         raise InputError(
             f"it holds samples {', '.join(named)}, which --sample {sample} would make one",
             str(path),
@@ -106,7 +112,9 @@ def plan_source(
         )
     default = sample or (named[0] if len(named) == 1 else path.name.partition(".")[0])
     unique = {line["ID"]: line for line in lines}
-    groups = [_read_group(line, sample or line.get("SM") or default, library) for line in unique.values()]
+    groups = [
+        _read_group(line, sample or line.get("SM") or default, library, run) for line in unique.values()
+    ]
     match = match_reference(header, references, chosen, str(path))
     if form == "cram" and header.contigs and match.error is not None:
         raise match.error
@@ -117,16 +125,17 @@ def plan_source(
         header=header,
         groups=tuple(_named_apart(catalog, group, source_id) for group in groups),
         rest=ReadGroup(
-            read_group_id=f"{default}.import-{source_id[:12]}",
+            read_group_id=f"{_owner(default)}.{run.run_id if run is not None else _import_id(source_id)}",
             id=None,
-            sample_id=default,
+            sample_id=_sample_id(default),
             library=library,
             barcode=None,
-            platform=None,
+            platform=run.platform if run is not None else None,
             platform_unit=None,
             attributes={},
         ),
         match=match,
+        run=run,
     )
 
 
@@ -177,18 +186,33 @@ def by_sample(sources: Sequence[Source]) -> list[list[Source]]:
     return sets
 
 
-def _read_group(line: Mapping[str, str], sample: str, library: str | None) -> ReadGroup:
+def _import_id(source_id: str) -> str:
+    return f"import-{source_id[:12]}"
+
+
+def _sample_id(sample: str | NoSample) -> str | None:
+    return sample if isinstance(sample, str) else None
+
+
+def _owner(sample: str | NoSample) -> str:
+    """What names of read groups begin with."""
+    return sample if isinstance(sample, str) else "Undetermined"
+
+
+def _read_group(
+    line: Mapping[str, str], sample: str | NoSample, library: str | None, run: RunDescription | None
+) -> ReadGroup:
     columns = {name: line.get(tag) for tag, name in _COLUMNS.items()}
     kept = {tag: value for tag, value in line.items() if tag not in ("ID", *_COLUMNS)}
     if kept.get("SM") == sample:
         del kept["SM"]
     return ReadGroup(
-        read_group_id=f"{sample}.{line['ID']}",
+        read_group_id=f"{_owner(sample)}.{line['ID']}",
         id=line["ID"],
-        sample_id=sample,
+        sample_id=_sample_id(sample),
         library=library or columns["library"],
         barcode=columns["barcode"],
-        platform=columns["platform"],
+        platform=columns["platform"] or (run.platform if run is not None else None),
         platform_unit=columns["platform_unit"],
         attributes=kept,
     )

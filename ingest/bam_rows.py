@@ -91,7 +91,8 @@ def write_rows(
     """
     groups = {group.id: group for source in sources for group in source.groups if group.id is not None}
     samples = sorted(
-        {group.sample_id for group in groups.values()} | {source.rest.sample_id for source in sources}
+        {group.sample_id for group in groups.values()} | {source.rest.sample_id for source in sources},
+        key=lambda sample: (sample is None, sample),
     )
     first = sources[0]
     reference = first.match.reference
@@ -185,9 +186,11 @@ class _Tables:
     A thread of its own encodes and writes, so that decoding goes on meanwhile.
     """
 
-    def __init__(self, job: Job, source: Source, samples: Sequence[str], written: Written) -> None:
+    def __init__(self, job: Job, source: Source, samples: Sequence[str | None], written: Written) -> None:
         self._job = job
         self._source = source
+        # A run that is known goes before what read names tell.
+        self._run_id = source.run_id if source.run is not None else None
         self._samples = samples
         self._written = written
         self._shelves: dict[str, tuple[int, int]] = {}
@@ -210,10 +213,12 @@ class _Tables:
         alignments: Sequence[tuple[int, int, int, "_Columns"]],
         reads: Sequence[tuple[str, str, int | None, "_Columns"]],
     ) -> None:
-        for sample, ref_id, bin_number, columns in alignments:
-            self._write_alignments(self._samples[sample], ref_id, bin_number, columns)
+        for number, ref_id, bin_number, columns in alignments:
+            # Of undetermined reads only the reads are kept: an alignment belongs to a sample.
+            if (sample := self._samples[number]) is not None:
+                self._write_alignments(sample, ref_id, bin_number, columns)
         for read_group_id, run_id, lane, columns in reads:
-            self._write_reads(read_group_id, run_id, lane, columns)
+            self._write_reads(read_group_id, self._run_id or run_id, lane, columns)
 
     def _write_alignments(self, sample: str, ref_id: int, bin_number: int, columns: "_Columns") -> None:
         contig = self._source.header.contigs[ref_id][0] if ref_id >= 0 else None

@@ -146,9 +146,9 @@ class Parser {
 
   size_t group_of(std::string_view name) {
     const std::string& last = last_prefix_;
-    if (!last.empty() && name.size() > last.size() && name[last.size()] == ':' && name.starts_with(last))
+    if (!last.empty() && name.size() > last.size() && name[last.size()] == after_prefix_ && name.starts_with(last))
       return last_group_;
-    const std::string prefix(illumina_prefix(name));
+    const std::string prefix(lane_prefix(name));
     const auto [found, added] = group_numbers_.try_emplace(prefix, groups_.size());
     if (added) {
       if (groups_.size() == kMaxGroups) {
@@ -165,6 +165,7 @@ class Parser {
       building_.emplace_back(indexes_.size());
     }
     last_prefix_ = prefix;
+    if (!prefix.empty()) after_prefix_ = name[prefix.size()];
     last_group_ = found->second;
     return last_group_;
   }
@@ -190,6 +191,7 @@ class Parser {
   std::unordered_map<std::string, size_t> group_numbers_;
   std::vector<Rows> building_;
   std::string last_prefix_;
+  char after_prefix_ = 0;
   size_t last_group_ = 0;
   std::vector<Batch> ready_;
   std::optional<Fault> fault_;

@@ -16,10 +16,12 @@ import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Job, Transaction
-from baselake.errors import ConflictError, InputError
+from baselake.errors import ConflictError, InputError, TruncatedInputError
 from baselake.ingest.compressed import Digest, file_source_id
 from baselake.ingest.fastq_files import FastqUnit, find_fastq, find_units
 from baselake.ingest.fastq_reader import FastqReader, ReadBatch
+from baselake.ingest.run_records import put_run
+from baselake.ingest.run_source import RunDescription
 from baselake.ingest.samples import record_sample, record_sex
 from baselake.lake.parquet import TableWriter
 from baselake.lake.schema import READ_RECORDS
@@ -54,20 +56,30 @@ class FastqImport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _ReadGroup:
-    """A row of `read_groups`, and what its row of `runs` needs.
+class _Origin:
+    """The run and lane that reads are of.
 
     Attributes:
-        instrument, flowcell: empty where read names do not tell.
+        platform: as SAM's PL spells it; None where nothing tells.
+        instrument, flowcell: empty where nothing tells.
     """
+
+    run_id: str
+    lane: int | None = None
+    platform: str | None = None
+    instrument: str = ""
+    flowcell: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ReadGroup:
+    """A row of `read_groups`, and what its row of `runs` needs."""
 
     read_group_id: str
     sample: str | None
     library: str | None
-    run_id: str
-    lane: int | None
-    instrument: str
-    flowcell: str
+    barcode: str | None
+    origin: _Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +108,7 @@ def ingest_fastq(
     sample: str | None = None,
     library: str | None = None,
     sex: str | None = None,
+    run: RunDescription | None = None,
     progress: Progress = QUIET,
 ) -> FastqImport:
     """Import FASTQ files: all of them, or none where one is faulty.
@@ -106,6 +119,7 @@ def ingest_fastq(
         sample: the sample they are of; None takes it from names as bcl2fastq spells them.
         library: the library; None: the sample's name.
         sex: `male` or `female`, recorded with the sample.
+        run: the sequencer's run they are of; None takes it from read names.
         progress: where to show it.
 
     Raises:
@@ -117,12 +131,39 @@ def ingest_fastq(
         StorageError: the disk is full, or a file cannot be read.
     """
     units = find_units(find_fastq(paths), sample)
+    return ingest_units(catalog, units, library=library, sex=sex, run=run, progress=progress)
+
+
+def ingest_units(
+    catalog: Catalog,
+    units: Sequence[FastqUnit],
+    *,
+    library: str | None = None,
+    sex: str | None = None,
+    run: RunDescription | None = None,
+    declared: Mapping[Path, int] | None = None,
+    progress: Progress = QUIET,
+) -> FastqImport:
+    """Import files whose roles and samples are known: all of them, or none where one is faulty.
+
+    Args:
+        catalog: the lake.
+        units: the files.
+        library: the library; None: the sample's name.
+        sex: `male` or `female`, recorded with the sample.
+        run: the sequencer's run they are of; None takes it from read names.
+        declared: how many reads a file has, where the instrument says so.
+        progress: where to show it.
+
+    Raises:
+        As `ingest_fastq` does, and TruncatedInputError where a file has another number of reads than declared.
+    """
     known = _known_units(catalog.query, units, _source_ids(catalog, units))
     imported: list[_Imported] = []
     while True:
         new = [unit for unit in units if unit not in known]
         try:
-            imported = _import_units(catalog, new, library, sex, progress) if new else []
+            imported = _import_units(catalog, new, library, sex, run, declared or {}, progress) if new else []
             break
         except _ContentKnownError as found:
             known += found.units
@@ -141,12 +182,24 @@ def ingest_fastq(
 
 
 def _import_units(
-    catalog: Catalog, units: Sequence[FastqUnit], library: str | None, sex: str | None, progress: Progress
+    catalog: Catalog,
+    units: Sequence[FastqUnit],
+    library: str | None,
+    sex: str | None,
+    run: RunDescription | None,
+    declared: Mapping[Path, int],
+    progress: Progress,
 ) -> list[_Imported]:
-    parameters = {"files": sum(len(unit.files) for unit in units), "library": library, "sex": sex}
+    parameters = {
+        "files": sum(len(unit.files) for unit in units),
+        "library": library,
+        "sex": sex,
+        "run_id": run.run_id if run is not None else None,
+    }
     with catalog.job("ingest", parameters) as job:
-        imported = [_write_unit(job, unit, library, progress) for unit in units]
+        imported = [_write_unit(job, unit, library, run, progress) for unit in units]
         for done in imported:
+            _require_declared(done, declared)
             job.inputs.extend(digest.source_id for digest in done.digests)
             job.bytes_near += sum(digest.bytes for digest in done.digests)
         _refuse_equal_content(imported)
@@ -158,8 +211,18 @@ def _import_units(
             }
             if known := _known_units(tx.query, [done.unit for done in imported], contents):
                 raise _ContentKnownError(known)
-            _record(tx, job, imported, sex)
+            _record(tx, job, imported, sex, run)
     return imported
+
+
+def _require_declared(done: _Imported, declared: Mapping[Path, int]) -> None:
+    for path, records in zip(done.unit.files, done.records, strict=True):
+        if declared.get(path, records) != records:
+            raise TruncatedInputError(
+                f"it has {records:,} reads, where the instrument counted {declared[path]:,}",
+                str(path),
+                "Copy the file from its source again",
+            )
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -178,7 +241,8 @@ class _LaneWriters:
         if writer is None:
             if len(self.open) == _OPEN_WRITERS:
                 self.open.popitem(last=False)[1].close()
-            writer = self.job.writer("read_records", {"run_id": group.run_id, "lane": group.lane})
+            origin = group.origin
+            writer = self.job.writer("read_records", {"run_id": origin.run_id, "lane": origin.lane})
         self.open[group.read_group_id] = writer
         writer.write(_rows(group, columns))
 
@@ -191,7 +255,9 @@ class _LaneWriters:
             self.open.popitem()[1].abandon()
 
 
-def _write_unit(job: Job, unit: FastqUnit, library: str | None, progress: Progress) -> _Imported:
+def _write_unit(
+    job: Job, unit: FastqUnit, library: str | None, run: RunDescription | None, progress: Progress
+) -> _Imported:
     groups: dict[str, _ReadGroup] = {}
     writers = _LaneWriters(job=job)
     reads = 0
@@ -205,7 +271,7 @@ def _write_unit(job: Job, unit: FastqUnit, library: str | None, progress: Progre
         try:
             for batch in reader:
                 if batch.lane not in groups:
-                    groups[batch.lane] = _read_group(unit, batch, library)
+                    groups[batch.lane] = _read_group(unit, batch, library, run)
                 if len(writing) == _BATCHES_AHEAD:
                     writing.popleft().result()
                 writing.append(thread.submit(writers.write, groups[batch.lane], batch.columns))
@@ -226,36 +292,56 @@ def _write_unit(job: Job, unit: FastqUnit, library: str | None, progress: Progre
         )
 
 
-def _read_group(unit: FastqUnit, batch: ReadBatch, library: str | None) -> _ReadGroup:
-    """The read group of a lane; reads whose names tell no lane get one for the file."""
+def _read_group(
+    unit: FastqUnit, batch: ReadBatch, library: str | None, run: RunDescription | None
+) -> _ReadGroup:
+    """The read group of a lane and barcode; reads whose names tell no lane get one for the file, or for the run."""
+    origin = _origin(unit, batch.lane, run)
+    place = [origin.run_id] if origin.lane is None else [origin.flowcell or origin.run_id, str(origin.lane)]
     owner = unit.sample if unit.sample is not None else "Undetermined"
-    library = library if library is not None else unit.sample
-    if batch.lane:
-        instrument, run, flowcell, lane = batch.lane.split(":")
-        return _ReadGroup(
-            read_group_id=f"{owner}.{flowcell}.{int(lane)}",
-            sample=unit.sample,
-            library=library,
-            run_id=f"{instrument}_{run}_{flowcell}",
-            lane=int(lane),
+    return _ReadGroup(
+        read_group_id=".".join([owner, *place, *([unit.barcode] if unit.barcode is not None else [])]),
+        sample=unit.sample,
+        library=library if library is not None else unit.sample,
+        barcode=unit.barcode,
+        origin=origin,
+    )
+
+
+def _origin(unit: FastqUnit, lane: str, run: RunDescription | None) -> _Origin:
+    """Where reads come from, by what their names share (see `ReadBatch.lane`) and by their run."""
+    if ":" in lane:
+        instrument, number, flowcell, lane_number = lane.split(":")
+        named = _Origin(
+            run_id=f"{instrument}_{number}_{flowcell}",
+            lane=int(lane_number),
+            platform="ILLUMINA" if number.isdigit() else "ELEMENT",
             instrument=instrument,
             flowcell=flowcell,
         )
-    run_id = f"import-{file_source_id(unit.segments[0])[:12]}"
-    return _ReadGroup(
-        read_group_id=f"{owner}.{run_id}",
-        sample=unit.sample,
-        library=library,
-        run_id=run_id,
-        lane=None,
-        instrument="",
-        flowcell="",
+    elif lane:
+        flowcell, _, lane_number = lane.rpartition("L")
+        named = _Origin(run_id=flowcell, lane=int(lane_number), platform="DNBSEQ", flowcell=flowcell)
+    else:
+        named = _Origin(
+            run_id=run.run_id if run is not None else f"import-{file_source_id(unit.segments[0])[:12]}",
+            lane=unit.lane,
+        )
+    if run is None:
+        return named
+    return _Origin(
+        run_id=run.run_id,
+        lane=named.lane,
+        platform=run.platform,
+        instrument=run.instrument or named.instrument,
+        flowcell=named.flowcell or run.flowcell,
     )
 
 
 def _rows(group: _ReadGroup, columns: pa.RecordBatch) -> pa.RecordBatch:
     """The columns of `read_records`: those the parser gave, those of the lane, and those FASTQ does not have."""
-    lane = {"run_id": group.run_id, "lane": group.lane, "read_group_id": group.read_group_id}
+    origin = group.origin
+    lane = {"run_id": origin.run_id, "lane": origin.lane, "read_group_id": group.read_group_id}
     arrays = []
     for column in READ_RECORDS.schema:
         if column.name in columns.schema.names:
@@ -349,7 +435,9 @@ def _refuse_equal_content(imported: Sequence[_Imported]) -> None:
 # The transaction.
 
 
-def _record(tx: Transaction, job: Job, imported: Sequence[_Imported], sex: str | None) -> None:
+def _record(
+    tx: Transaction, job: Job, imported: Sequence[_Imported], sex: str | None, run: RunDescription | None
+) -> None:
     """Adds the rows of runs, samples, read_groups and source_files."""
     groups: dict[str, _ReadGroup] = {}
     for group in (group for done in imported for group in done.groups):
@@ -360,12 +448,12 @@ def _record(tx: Transaction, job: Job, imported: Sequence[_Imported], sex: str |
                 "Import them under different samples",
             )
     _record_read_groups(tx, list(groups.values()))
-    _record_runs(tx, job, list(groups.values()))
+    _record_runs(tx, job, list(groups.values()), run)
     for sample in sorted({done.unit.sample for done in imported if done.unit.sample is not None}):
         record_sample(tx, sample, sex)
     files = []
     for done in imported:
-        runs = {group.run_id for group in done.groups}
+        runs = {group.origin.run_id for group in done.groups}
         for path, digest, records in zip(done.unit.files, done.digests, done.records, strict=True):
             files.append(
                 {
@@ -398,10 +486,11 @@ def _record_read_groups(tx: Transaction, groups: Sequence[_ReadGroup]) -> None:
             "id": group.read_group_id,
             "sample_id": group.sample,
             "library": group.library,
-            "run_id": group.run_id,
-            "lane": group.lane,
-            "platform": "ILLUMINA" if group.flowcell else None,
-            "platform_unit": f"{group.flowcell}.{group.lane}" if group.flowcell else None,
+            "run_id": group.origin.run_id,
+            "lane": group.origin.lane,
+            "barcode": group.barcode,
+            "platform": group.origin.platform,
+            "platform_unit": _platform_unit(group),
         }
         recorded = there.get(group.read_group_id)
         if recorded is None:
@@ -417,18 +506,27 @@ def _record_read_groups(tx: Transaction, groups: Sequence[_ReadGroup]) -> None:
     tx.insert("read_groups", pa.Table.from_pylist(new))
 
 
-def _record_runs(tx: Transaction, job: Job, groups: Sequence[_ReadGroup]) -> None:
-    runs = list({group.run_id for group in groups})
+def _platform_unit(group: _ReadGroup) -> str | None:
+    """SAM's PU: flow cell, lane and barcode."""
+    parts = [group.origin.flowcell, str(group.origin.lane or ""), group.barcode or ""]
+    return ".".join(filter(None, parts)) if group.origin.flowcell else None
+
+
+def _record_runs(tx: Transaction, job: Job, groups: Sequence[_ReadGroup], run: RunDescription | None) -> None:
+    runs = list({group.origin.run_id for group in groups})
     there = tx.query("SELECT run_id FROM runs WHERE list_contains(?, run_id)", [runs])["run_id"].to_pylist()
     new: dict[str, dict[str, object]] = {}
-    for group in groups:
-        if group.run_id not in there:
-            new[group.run_id] = {
-                "run_id": group.run_id,
-                "platform": "ILLUMINA" if group.flowcell else None,
-                "instrument": group.instrument or None,
-                "flowcell": group.flowcell or None,
-                "state": "imported",
-                "job_id": job.id,
-            }
+    if run is not None:
+        if not there:
+            put_run(tx, run, "imported")
+        return
+    for origin in (group.origin for group in groups if group.origin.run_id not in there):
+        new[origin.run_id] = {
+            "run_id": origin.run_id,
+            "platform": origin.platform,
+            "instrument": origin.instrument or None,
+            "flowcell": origin.flowcell or None,
+            "state": "imported",
+            "job_id": job.id,
+        }
     tx.insert("runs", pa.Table.from_pylist(list(new.values())))

@@ -32,11 +32,15 @@ class FastqUnit:
         sample: the sample; None: undetermined, the sequencer's converter could not tell.
         segments: the file of each segment of a template, as `FastqReader` takes them.
         indexes: files of index reads, at most two.
+        barcode: what the instrument calls the barcode that the reads have; None where it does not tell.
+        lane: of reads whose names do not tell it.
     """
 
     sample: str | None
     segments: tuple[Path, ...]
     indexes: tuple[Path, ...] = ()
+    barcode: str | None = None
+    lane: int | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:

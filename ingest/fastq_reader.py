@@ -68,7 +68,8 @@ class ReadBatch:
     """Reads of one lane, in input order; the segments of a template are adjacent.
 
     Attributes:
-        lane: `instrument:run:flowcell:lane` of Illumina names, empty for other names.
+        lane: `instrument:run:flowcell:lane` of Illumina's and Element's names, `FLOWCELLL1` of DNBSEQ's, empty for
+            other names.
         columns: name, comment, segment, seq, qual, index1_seq, index1_qual, index2_seq, index2_qual, filtered of
             the table `read_records`.
     """

@@ -1,12 +1,19 @@
 """Samples as an import records them."""
 
 from collections.abc import Sequence
+from enum import Enum
 
 import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Transaction
 from baselake.errors import ConflictError
+
+
+class NoSample(Enum):
+    """Whose reads are nobody's."""
+
+    UNDETERMINED = "reads with no sample's barcode"
 
 
 def record_sample(tx: Transaction, sample: str, sex: str | None) -> None:

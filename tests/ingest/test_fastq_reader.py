@@ -145,9 +145,31 @@ class TestWhatComesOutIsWhatWentIn:
             lane: [name for name, of in zip(names, lanes, strict=True) if of == lane] for lane in lanes
         }
 
+    def test_lanes_of_other_platforms(self, tmp_path: Path) -> None:
+        path = tmp_path / "reads"
+        lanes = ["AV1:Run-A_2:2140948523:2", "V300012345L1", "V300012345L2", "CL100158752L1"]
+        names = [f"{lanes[0]}:10102:0293:0058", f"{lanes[0]}:10102:0293:0059"]
+        names += [f"{lane}C001R002000000{i}" for i, lane in enumerate(lanes[1:])]
+        path.write_bytes(fastq([(name, None, "A", "I") for name in names]))
+        with FastqReader([path]) as reader:
+            assert {batch.lane: batch.columns.num_rows for batch in reader} == {
+                lane: 2 if ":" in lane else 1 for lane in lanes
+            }
+
     def test_names_that_are_almost_illumina_are_not_split(self, tmp_path: Path) -> None:
         names = ["a:b", "M1:x:FC:1:1101:1:2", "M1:7:FC:100:1:2:3", "M1:7:F/C:1:1101:1:2", "M1:7::1:1101:1:2"]
-        names += ["M1:7:FC:1:1101:1:2:3:4", "M1:7:FC:1:1101:1"]
+        names += [
+            "M1:7:FC:1:1101:1:2:3:4",
+            "M1:7:FC:1:1101:1",
+            "V300012345L1C01R0020000000",
+            "V3L1C001R0020000000",
+        ]
+        names += [
+            "V300012345L1",
+            "V300012345L1C001",
+            "v300012345L1C001R0020000000",
+            "V300012345L12C001R0020000000",
+        ]
         path = tmp_path / "reads"
         path.write_bytes(fastq([(name, None, "A", "I") for name in names]))
         with FastqReader([path]) as reader:
