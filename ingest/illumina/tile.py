@@ -25,7 +25,7 @@ from baselake.ingest.illumina.basecalls import (
     read_tile_offsets,
 )
 from baselake.ingest.illumina.binary import damaged
-from baselake.ingest.illumina.folder import RunFolder
+from baselake.ingest.illumina.run_files import RunFolder
 
 # Of 64 cycles a row's part fills a cache line; and a NovaSeq tile's 64 packed cycles take some 150 MB.
 _GROUP = 64
