@@ -104,8 +104,12 @@ def observe(root: Path, run_info: RunInfo) -> Observed:
         nonlocal size
         seen = set()
         for entry in sorted(_entries(folder).values(), key=lambda entry: entry.name):
-            status = entry.stat()
-            digest.update(f"{entry.path} {status.st_mtime_ns} ".encode())
+            digest.update(entry.path.encode())
+            try:
+                status = entry.stat()
+            except FileNotFoundError:
+                continue  # renamed since the folder was listed, as copying tools do in the end
+            digest.update(f" {status.st_mtime_ns} ".encode())
             is_cycle = _CYCLE_FOLDER.fullmatch(entry.name) or _CYCLE_FILE.fullmatch(entry.name)
             if is_cycle:
                 seen.add(int(is_cycle[1]))
