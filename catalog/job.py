@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fcntl import LOCK_EX, flock
 from functools import partial
@@ -24,9 +25,25 @@ from baselake.catalog.connection import RELEASE, first_line, quoted
 from baselake.catalog.locks import commit_lock, try_lock
 from baselake.config import Config
 from baselake.errors import LakeError
-from baselake.lake.parquet import DataFile, TableWriter, storage_error
+from baselake.lake.objects import copy_file
+from baselake.lake.parquet import DataFile, TableWriter, storage_error, sync_folder
 from baselake.lake.partition import LakeLayout
 from baselake.lake.schema import TABLES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """A file that a job copied into the lake.
+
+    Attributes:
+        path: relative to the lake.
+        bytes: its size.
+        sha256: of its bytes, hexadecimal.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
 
 
 class Transaction:
@@ -106,6 +123,7 @@ class Job:
         self._operation = operation
         self._parameters = {key: str(value) for key, value in parameters.items() if value is not None}
         self._files: dict[int, DataFile] = {}
+        self._objects: list[StoredObject] = []
         self._numbers = 0
         self._lock = threading.Lock()
         self._committed = False
@@ -131,12 +149,42 @@ class Job:
             self._numbers += 1
             number = self._numbers
             path = self._layout.data_file(spec, partition, self.id, number)
-            try:
-                print(path.relative_to(self._layout.root), file=self._journal, flush=True)
-                os.fsync(self._journal.fileno())
-            except OSError as error:
-                raise storage_error(error, path) from error
+            self._note(path)
         return TableWriter(spec, path, partial(self._add_file, number))
+
+    def object(self, source: Path, run_id: str, name: str) -> StoredObject:
+        """Copy a file into the lake as it is; a row of `objects` has to go into the same commit.
+
+        Args:
+            source: the file.
+            run_id: the run it belongs to.
+            name: its path in the run's folder.
+
+        Raises:
+            InputError: the file changed while it was read.
+            StorageError: it cannot be read, or the disk is full or fails.
+        """
+        with self._lock:
+            self._numbers += 1
+            part = self._layout.object_part(run_id, self.id, self._numbers)
+            self._note(part)
+        size, sha256 = copy_file(source, part)
+        path = self._layout.object_file(run_id, name, sha256)
+        try:
+            if path.is_file():
+                # Some snapshot has this content under this name already: not ours to remove.
+                part.unlink()
+            else:
+                with self._lock:
+                    self._note(path)
+                part.rename(path)
+                sync_folder(path.parent)
+        except OSError as error:
+            raise storage_error(error, path) from error
+        stored = StoredObject(path=str(path.relative_to(self._layout.root)), bytes=size, sha256=sha256)
+        with self._lock:
+            self._objects.append(stored)
+        return stored
 
     @contextmanager
     def commit(self) -> Iterator[Transaction]:
@@ -168,6 +216,14 @@ class Job:
                 if not self._committed:
                     _remove_unregistered_inserts(self._layout, self._connection)
 
+    def _note(self, path: Path) -> None:
+        """Journal a path before there is a file."""
+        try:
+            print(path.relative_to(self._layout.root), file=self._journal, flush=True)
+            os.fsync(self._journal.fileno())
+        except OSError as error:
+            raise storage_error(error, path) from error
+
     def _add_file(self, number: int, file: DataFile) -> None:
         with self._lock:
             self._files[number] = file
@@ -190,7 +246,10 @@ class Job:
                 self._operation,
                 RELEASE,
                 self.inputs,
-                [str(file.path.relative_to(root)) for file in files],
+                [
+                    *(str(file.path.relative_to(root)) for file in files),
+                    *(stored.path for stored in self._objects),
+                ],
                 self._parameters,
                 socket.gethostname(),
                 self.started,
@@ -242,9 +301,11 @@ def _remove_unregistered(layout: LakeLayout, connection: duckdb.DuckDBPyConnecti
     lines = layout.job_journal(job_id).read_text().splitlines(keepends=True)
     # A line without its end was cut by the crash, before the file it names was made.
     paths = [layout.root / line.rstrip("\n") for line in lines if line.endswith("\n")]
-    known = _registered(connection) if paths else set()
+    objects = [path for path in paths if path.is_relative_to(layout.objects)]
+    known = _registered(connection) if len(paths) > len(objects) else set()
+    kept = {layout.root / path for path in _kept(connection)} if objects else set()
     for path in paths:
-        if path.name not in known:
+        if path.name not in known and path not in kept:
             path.unlink(missing_ok=True)
 
 
@@ -258,6 +319,14 @@ def _registered(connection: duckdb.DuckDBPyConnection) -> set[str]:
     ).fetchall()
     cursor.close()
     return {path.rsplit("/", 1)[-1] for (path,) in rows}
+
+
+def _kept(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Paths of the files in `objects`, relative to the lake."""
+    cursor = connection.cursor()
+    rows = cursor.execute("SELECT path FROM lake.objects").fetchall()
+    cursor.close()
+    return {path for (path,) in rows}
 
 
 def _partitions(rows: pa.Table, columns: Sequence[str]) -> Iterator[pa.Table]:

@@ -7,6 +7,7 @@ LAKE/
 ├── watch.lock              held by the daemon
 ├── locks/RUN               held while a run is imported or assigned
 ├── data/main/TABLE/key=value/.../JOB-0001.parquet
+├── objects/RUN/SHA256-NAME kept as they came: raw signal, what describes a run; SHA256: its first 16 digits
 ├── references/DIGEST.fa    one line a contig, upper case, with .fai beside it
 ├── jobs/JOB                journal of a job under way: locked while it lives
 └── scratch/JOB/            what a job under way spills
@@ -23,6 +24,7 @@ from baselake.lake.schema import TableSpec
 # How hive-style paths spell NULL (Apache Hive; DuckDB reads it as NULL).
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 NAME_MAX = 255  # bytes in one path element (ext4, XFS, NFS)
+_DIGEST_LENGTH = 16  # hexadecimal digits: 64 bits, beside the name, tell a run's files apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ class LakeLayout:
         return self.root / "references"
 
     @property
+    def objects(self) -> Path:
+        return self.root / "objects"
+
+    @property
     def jobs(self) -> Path:
         return self.root / "jobs"
 
@@ -70,6 +76,21 @@ class LakeLayout:
 
     def job_journal(self, job_id: str) -> Path:
         return self.jobs / job_id
+
+    def object_file(self, run_id: str, name: str, sha256: str) -> Path:
+        """Where a run's file of some content is kept.
+
+        Args:
+            run_id: the run.
+            name: the file's path in the run's folder.
+            sha256: of its bytes, hexadecimal.
+        """
+        own = quote(name.rpartition("/")[2], safe="")[-(NAME_MAX - _DIGEST_LENGTH - 1) :]
+        return self.objects / quote(run_id, safe="") / f"{sha256[:_DIGEST_LENGTH]}-{own}"
+
+    def object_part(self, run_id: str, job_id: str, number: int) -> Path:
+        """A job's copy of such a file before its content is known."""
+        return self.objects / quote(run_id, safe="") / f"{job_id}-{number:04d}.part"
 
     def data_file(
         self, spec: TableSpec, partition: Mapping[str, str | int | None], job_id: str, number: int
