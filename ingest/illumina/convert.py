@@ -14,8 +14,8 @@ from baselake.catalog.job import Transaction
 from baselake.errors import InputError
 from baselake.ingest.illumina.assign import LaneBarcodes, assignment_rows
 from baselake.ingest.illumina.barcodes import check_orientation, match
-from baselake.ingest.illumina.folder import RunFolder
 from baselake.ingest.illumina.lane_plan import LanePlan, ReadLayout
+from baselake.ingest.illumina.run_files import RunFolder
 from baselake.ingest.illumina.run_info import RunInfo
 from baselake.ingest.illumina.tile import Tile, read_tile
 from baselake.ingest.run_source import RunOptions

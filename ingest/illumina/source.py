@@ -15,12 +15,11 @@ from baselake.errors import (
     StorageError,
     TruncatedInputError,
 )
-from baselake.ingest.illumina import folder as folders
 from baselake.ingest.illumina.assign import current_sheet, put_assignment, read_group_ids
 from baselake.ingest.illumina.convert import Lane, WrongSheetError, convert_tile
-from baselake.ingest.illumina.folder import RunFolder, clusters_of, open_run_folder
+from baselake.ingest.illumina.folder import absent_tiles, check_run, clusters_of, observe, open_run_folder
 from baselake.ingest.illumina.lane_plan import LanePlan, plan_lanes
-from baselake.ingest.illumina.observe import absent_tiles, observe
+from baselake.ingest.illumina.run_files import RunFolder
 from baselake.ingest.illumina.run_info import RunInfo, read_run_info
 from baselake.ingest.illumina.run_parameters import read_run_parameters
 from baselake.ingest.illumina.sample_sheet import SampleSheet, read_sample_sheet
@@ -34,9 +33,6 @@ _SHEETS = "SampleSheet*.csv"
 _END_MARKERS = ("CopyComplete.txt", "RTAComplete.txt", "RTAComplete.xml")
 _STATUS = "RunCompletionStatus.xml"
 _GIVEN_UP = ("RunErrored", "StoppedByUser", "ExceptionEndedEarly", "RunAborted")
-# A cluster's reads take some 0.45 of a byte a call in Parquet (bases 2 bits, binned qualities less, a share of the
-# name), and twice that where qualities are not binned.
-_LAKE_BYTES_A_CALL = 1.0
 # Of what a tile takes in memory: a byte a call, the columns of two row groups, inflated cycles before they are turned.
 _TILE_BYTES_A_CALL = 1.3
 _TILE_BYTES_FIXED = 256 << 20
@@ -88,14 +84,10 @@ class IlluminaRun:
 
     def check(self) -> RunCheck:
         try:
-            found = folders.check_run(open_run_folder(self.root, self.info))
+            return check_run(open_run_folder(self.root, self.info))
         except NotFoundError as error:
-            return RunCheck(
-                faults=(Fault(path=Path(error.where), what=error.what, missing=True),),
-                bytes=0,
-                bytes_needed=0,
-            )
-        return RunCheck(faults=found.faults, bytes=found.bytes, bytes_needed=found.bytes_needed)
+            fault = Fault(path=Path(error.where), what=error.what, missing=True)
+            return RunCheck(faults=(fault,), bytes=0, bytes_needed=0)
 
     def sample_sheet(self) -> Path | None:
         sheets = [path for path in self.root.glob(_SHEETS) if path.is_file()]
