@@ -271,7 +271,12 @@ def read_tile_offsets(path: Path, tiles: int) -> NDArray[np.uint64]:
         raise truncated(path, 8 + 8 * tiles, len(data))
     if len(data) > 8 + 8 * tiles:
         raise damaged(path, f"{len(data):,} bytes where {tiles} tiles take {8 + 8 * tiles:,}")
-    return np.frombuffer(data, "<u8", tiles, 8)
+    offsets = np.frombuffer(data, "<u8", tiles, 8)
+    # The calls of the first tile follow the count of clusters.
+    if tiles and offsets[0] != _COUNT.size:
+        block, within = divmod(int(offsets[0]), 1 << 16)
+        raise damaged(path, f"the first tile at block {block}, byte {within}, not at 0, {_COUNT.size}")
+    return offsets
 
 
 def read_bgzf_tile(
@@ -314,8 +319,6 @@ def read_bgzf_tile(
         at += length
     calls = b"".join(pieces)
     if place == 0:
-        if block != 0 or within != _COUNT.size:
-            raise damaged(path, f"its index has the first tile at block {block}, byte {within}, not at 0, 4")
         (count,) = _COUNT.unpack_from(calls)
         if count != total:
             raise damaged(path, f"{count:,} clusters at byte 0, and {total:,} in the lane's index")
