@@ -1,6 +1,7 @@
 """The native base calls give what the slow, obvious way with NumPy gives."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -158,7 +159,7 @@ def test_names_are_written(positions: list[tuple[int, int]], prefix: str, repeat
     order = np.random.default_rng(seed).permutation(len(positions))
     calls = made_of(random_calls(len(positions), 1, seed))
     offsets, text = calls.names(order, np.ascontiguousarray(x), np.ascontiguousarray(y), prefix, repeat)
-    names = [text[begin:end].tobytes().decode() for begin, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    names = [text[begin:end].tobytes().decode() for begin, end in pairwise(offsets)]
     assert names == [f"{prefix}:{x[row]}:{y[row]}" for row in order for _ in range(repeat)]
 
 
