@@ -35,6 +35,13 @@ def record_sample(tx: Transaction, sample: str, sex: str | None) -> None:
         )
 
 
+def record_samples(tx: Transaction, samples: Sequence[str]) -> None:
+    """Add those of many samples that are not there yet, of whom nothing but the name is known."""
+    there = set(tx.query("SELECT sample_id FROM samples")["sample_id"].to_pylist())
+    new = sorted(set(samples) - there)
+    tx.insert("samples", pa.table({"sample_id": pa.array(new, pa.string())}))
+
+
 def record_sex(catalog: Catalog, samples: Sequence[str], sex: str) -> None:
     """The sex of samples whose files were all in the lake already.
 

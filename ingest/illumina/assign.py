@@ -25,7 +25,7 @@ from baselake.ingest.illumina.recount import recount_barcodes
 from baselake.ingest.illumina.run_info import RunInfo, parse_run_info
 from baselake.ingest.illumina.run_parameters import parse_run_parameters
 from baselake.ingest.illumina.sample_sheet import SampleSheet, parse_sample_sheet, read_sample_sheet
-from baselake.ingest.samples import record_sample
+from baselake.ingest.samples import record_samples
 from baselake.lake.arrays import fixed_strings, fixed_width
 from baselake.progress import QUIET, Progress
 
@@ -177,8 +177,7 @@ def put_assignment(
             tx.insert("read_groups", _read_group_rows(run_id, info, plans, groups))
             for lane, seen in lanes.items():
                 tx.insert("barcode_assignments", assignment_rows(run_id, lane, groups[lane], seen))
-            for sample in sorted({entry.sample_id for plan in plans.values() for entry in plan.entries}):
-                record_sample(tx, sample, None)
+            record_samples(tx, [entry.sample_id for plan in plans.values() for entry in plan.entries])
             _put_sheet(tx, run_id, sheet, job.id)
             new = _sample_barcodes(tx, run_id)
             changed = sorted(sample for sample, barcodes in old.items() if barcodes != new.get(sample))
