@@ -18,9 +18,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from baselake.errors import NotFoundError
+from baselake.errors import NotFoundError, TruncatedInputError
 from baselake.ingest.illumina.basecalls import CbclHeader, read_cbcl_header, read_lane_index
-from baselake.ingest.illumina.binary import damaged, missing
+from baselake.ingest.illumina.binary import COPY_AGAIN, damaged, missing
 from baselake.ingest.illumina.filters import filter_clusters, read_filter
 from baselake.ingest.illumina.positions import Positions, read_positions
 from baselake.ingest.illumina.run_info import RunInfo
@@ -151,7 +151,13 @@ class RunFolder:
         if self.kind != "bgzf":
             return clusters
         here = self.in_lane(lane, tile)
-        if clusters != here.total:
+        if here.total < clusters:
+            index = self.lane_index_path(lane)
+            what = (
+                f"{here.total:,} clusters of {here.tiles} tiles, and {clusters:,} in the lane's filter file"
+            )
+            raise TruncatedInputError(what, str(index), COPY_AGAIN)
+        if here.total > clusters:
             raise damaged(path, f"{clusters:,} clusters, and {here.total:,} in the lane's index")
         return here.clusters
 

@@ -57,7 +57,7 @@ def test_locs_are_rounded_in_double_precision(tmp_path: Path) -> None:
 def test_positions_off_any_image_are_refused(tmp_path: Path, bad: float) -> None:
     path = tmp_path / "s.locs"
     path.write_bytes(locs(1.0, 1.0, 1.0, bad))
-    with pytest.raises(InputError, match="cluster 1 lies at 1, .*on no image"):
+    with pytest.raises(InputError, match=r"cluster 1 lies at 1, .*on no image"):
         read_positions(path, 2)
 
 
