@@ -91,7 +91,7 @@ def test_members_of_a_known_size_can_be_read_though_their_checksum_is_cut_off(pi
     for header in headers:
         assert len(read_cbcl_member(header, 0, lenient=True)) == 14
     for header in cut_off:
-        with pytest.raises(TruncatedInputError, match="tile 110[12] at byte 65 is cut off"):
+        with pytest.raises(TruncatedInputError, match=r"tile 110[12] at byte 65 is cut off"):
             read_cbcl_member(header, 0, lenient=False)
 
 
