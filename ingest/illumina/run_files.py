@@ -10,7 +10,7 @@
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -109,17 +109,25 @@ class RunFolder:
             InputError: a header is damaged.
         """
         expected = self.calls_path(lane, tile, cycle)
+        absent = None
         # The file of its surface is where instruments put a tile; but it is the table that says it is there.
-        for path in (expected, *sorted(set(expected.parent.glob(f"L{lane:03}_*.cbcl")) - {expected})):
-            if path == expected and not path.exists():
+        for path in self._cbcl_files(expected):
+            try:
+                header = self.cbcl_header(path)
+            except NotFoundError as error:
+                absent = error
                 continue
-            header = self.cbcl_header(path)
             index = header.index(tile)
             if index is not None:
                 return header, index
-        if not expected.exists():
-            raise missing(expected)
+        if absent is not None:
+            raise absent
         raise NotFoundError(f"tile {tile} is not in its table", str(expected), "Copy the file again")
+
+    def _cbcl_files(self, first: Path) -> Iterator[Path]:
+        """The CBCL files of a cycle; where the first of them does, a share is not asked for the others."""
+        yield first
+        yield from sorted(path for path in first.parent.glob("L*.cbcl") if path != first)
 
     def cbcl_header(self, path: Path) -> CbclHeader:
         """The header of a CBCL file, read once while the file stays the same.
