@@ -139,13 +139,7 @@ def write_run_folder(
                 )
             positions.write(calls)
             _write_filter(root, layout, calls)
-            bases, qualities = (np.ascontiguousarray(matrix.T) for matrix in (calls.bases, calls.qualities))
-
-            def write(cycle: int, calls: TileCalls = calls, bases=bases, qualities=qualities) -> None:  # type: ignore[no-untyped-def]
-                writer.write(calls, cycle, bases[cycle - 1], qualities[cycle - 1])
-
-            for _ in pool.map(write, range(1, layout.cycles + 1)):
-                pass
+            _write_cycles(writer, calls, pool)
     if next(expected, None) is not None:
         raise ValueError("tiles of the layout were not given")
     writer.finish()
@@ -320,6 +314,16 @@ class _BclWriter:
         (folder / f"s_{calls.lane}_{calls.tile}.{self._layout.kind}").write_bytes(content)
 
     def finish(self) -> None:
+        pass
+
+
+def _write_cycles(writer: _CycleWriter, calls: TileCalls, pool: ThreadPoolExecutor) -> None:
+    bases, qualities = (np.ascontiguousarray(matrix.T) for matrix in (calls.bases, calls.qualities))
+
+    def write(cycle: int) -> None:
+        writer.write(calls, cycle, bases[cycle - 1], qualities[cycle - 1])
+
+    for _ in pool.map(write, range(1, len(bases) + 1)):
         pass
 
 
