@@ -33,6 +33,23 @@ _Item = FastqUnit | SamFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Files of one transaction.
+
+    Attributes:
+        items: the files, of one kind.
+        aligned: they go together or not at all: a sample's alignments on an assembly come from one import.
+    """
+
+    items: tuple[_Item, ...]
+    aligned: bool = False
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(path for item in self.items for path in _paths(item))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FolderRun:
     """See `baselake.ingest.run_source.RunSource`.
 
@@ -117,7 +134,7 @@ def _ingest(run: FolderRun, catalog: Catalog, options: RunOptions, progress: Pro
         and not _is_empty(item)
     ]
     reads = files = 0
-    for group in _groups(catalog, new):
+    for group in _groups(new):
         done = _import_group(catalog, run, found, group, options, progress, faults)
         reads += done[0]
         files += done[1]
@@ -140,11 +157,8 @@ def _ingest(run: FolderRun, catalog: Catalog, options: RunOptions, progress: Pro
 # Importing.
 
 
-def _groups(catalog: Catalog, items: Sequence[_Item]) -> Iterator[list[_Item]]:
-    """Files that go into one transaction.
-
-    Aligned files of a sample go together, however large: a sample's alignments come from one import.
-    """
+def _groups(items: Sequence[_Item]) -> Iterator["_Group"]:
+    """Files that go into one transaction."""
     aligned: dict[object, list[_Item]] = {}
     group: list[_Item] = []
     size = 0
@@ -155,37 +169,40 @@ def _groups(catalog: Catalog, items: Sequence[_Item]) -> Iterator[list[_Item]]:
         own = sum(map(_size, _paths(item)))
         mixed = isinstance(item, SamFile) and bool(group) and group[0].sample != item.sample
         if group and (size + own > _GROUP_BYTES or mixed or type(group[0]) is not type(item)):
-            yield group
+            yield _Group(items=tuple(group))
             group, size = [], 0
         group.append(item)
         size += own
     if group:
-        yield group
-    yield from aligned.values()
+        yield _Group(items=tuple(group))
+    yield from (_Group(items=tuple(files), aligned=True) for files in aligned.values())
 
 
 def _import_group(
     catalog: Catalog,
     run: FolderRun,
     found: Contents,
-    group: Sequence[_Item],
+    group: _Group,
     options: RunOptions,
     progress: Progress,
     faults: list[Fault],
 ) -> tuple[int, int]:
     """Imports files together, or where one of them is faulty, each by itself; reads and files that are new."""
     try:
-        for path in (path for item in group for path in _paths(item)):
+        for path in group.paths:
             _require_digest(path, found)
         return _import(catalog, run.description, found, group, options, progress)
     except StorageError:
         raise
     except (InputError, NotFoundError, ConflictError) as error:
-        if len(group) == 1 or _aligned_together(group):
+        if len(group.items) == 1 or group.aligned:
             faults.append(_fault(error, group))
             progress.note(f"left out: {error}")
             return 0, 0
-    results = [_import_group(catalog, run, found, [item], options, progress, faults) for item in group]
+    results = [
+        _import_group(catalog, run, found, _Group(items=(item,)), options, progress, faults)
+        for item in group.items
+    ]
     return sum(reads for reads, _ in results), sum(files for _, files in results)
 
 
@@ -193,11 +210,11 @@ def _import(
     catalog: Catalog,
     run: RunDescription,
     found: Contents,
-    group: Sequence[_Item],
+    group: _Group,
     options: RunOptions,
     progress: Progress,
 ) -> tuple[int, int]:
-    units = [item for item in group if isinstance(item, FastqUnit)]
+    units = [item for item in group.items if isinstance(item, FastqUnit)]
     if units:
         from baselake.ingest.fastq import ingest_units
 
@@ -205,7 +222,7 @@ def _import(
         return read.reads, len(read.imported)
     from baselake.ingest.bam import ingest_bam
 
-    files = [item for item in group if isinstance(item, SamFile)]
+    files = [item for item in group.items if isinstance(item, SamFile)]
     done = ingest_bam(
         catalog,
         [item.path for item in files],
@@ -227,10 +244,6 @@ def _require_digest(path: Path, found: Contents) -> None:
         )
 
 
-def _aligned_together(group: Sequence[_Item]) -> bool:
-    return isinstance(group[0], SamFile) and _is_aligned(group[0].path)
-
-
 def _is_aligned(path: Path) -> bool:
     """Whether a file may hold alignments: its header has contigs. A file that cannot be read has none."""
     from baselake.ingest.sam_stream import detect_format, read_header
@@ -242,14 +255,14 @@ def _is_aligned(path: Path) -> bool:
         return False  # its import says what is wrong with it
 
 
-def _fault(error: InputError | NotFoundError | ConflictError, group: Sequence[_Item]) -> Fault:
+def _fault(error: InputError | NotFoundError | ConflictError, group: _Group) -> Fault:
     """The fault of the file that the error names, with what the error says of the place in it."""
-    for path in (path for item in group for path in _paths(item)):
+    for path in group.paths:
         if error.where.startswith(str(path)):
             place = error.where.removeprefix(str(path)).lstrip(", ")
             return Fault(path=path, what=f"{place}: {error.what}" if place else error.what, missing=False)
     where = f"{error.where}: " if error.where else ""
-    return Fault(path=_paths(group[0])[0], what=f"{where}{error.what}", missing=False)
+    return Fault(path=group.paths[0], what=f"{where}{error.what}", missing=False)
 
 
 def _imported_files(catalog: Catalog, run_id: str) -> set[tuple[str, int]]:
