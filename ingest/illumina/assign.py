@@ -110,15 +110,13 @@ def assign_sheet(catalog: Catalog, run_id: str, sheet: Path | None, progress: Pr
         parameters = parse_run_parameters(text.encode(), Path(run_id)) if text is not None else None
         content = read_sample_sheet(sheet) if sheet is not None else None
         plans = plan_lanes(info, parameters, content)
-        tiles = catalog.query("SELECT DISTINCT lane, needs FROM run_tiles WHERE run_id = ?", [run_id])
-        for row in tiles.to_pylist():
-            if plans[row["lane"]].needs != row["needs"]:
-                raise ConflictError(
-                    f"the sheet asks for molecular identifiers or adapters to be found in lane {row['lane']}, which is"
-                    " done when base calls are read",
-                    str(sheet),
-                    "Import the run's folder again with this sheet: only those lanes are read again",
-                )
+        if lanes := _lanes_to_read_again(catalog, run_id, plans):
+            raise ConflictError(
+                f"the sheet asks for molecular identifiers or adapters to be found in lane {min(lanes)}, which is"
+                " done when base calls are read",
+                str(sheet),
+                "Import the run's folder again with this sheet: only those lanes are read again",
+            )
         put_assignment(catalog, run_id, info, plans, content, progress)
 
 
@@ -135,6 +133,19 @@ def current_sheet(catalog: Catalog, run_id: str) -> SampleSheet | None:
     return replace(
         sheet, digest=rows[0]["sheet_id"]
     )  # of the file, whose bytes may have been in another encoding
+
+
+def is_replaced(catalog: Catalog, run_id: str, sheet: SampleSheet) -> bool:
+    """Whether a run was assigned by another sheet, or by none, after it was by this one as it lies on disk now."""
+    rows = catalog.query(
+        "SELECT coalesce(r.sample_sheet, '') AS current, bool_or(s.sheet_id = ?) AS had, max(s.received) AS last"
+        " FROM runs AS r JOIN sample_sheets AS s ON s.run_id = r.run_id WHERE r.run_id = ? GROUP BY ALL",
+        [sheet.digest, run_id],
+    ).to_pylist()
+    if not rows or rows[0]["current"] == sheet.digest or not rows[0]["had"]:
+        return False
+    # Put back into the folder since: it is the latest word again.
+    return bool(sheet.path.stat().st_mtime <= rows[0]["last"].timestamp())
 
 
 def put_assignment(
@@ -163,7 +174,8 @@ def put_assignment(
             lane: _match_seen(catalog, recounted.get(lane), run_id, plan, sheet)
             for lane, plan in plans.items()
         }
-        old = _sample_barcodes(catalog, run_id)
+        reread = _lanes_to_read_again(catalog, run_id, plans)
+        old = _sample_reads(catalog, run_id)
         old_groups = catalog.query("SELECT read_group_id FROM read_groups WHERE run_id = ?", [run_id])
         groups = {lane: read_group_ids(info, plan) for lane, plan in plans.items()}
         with job.commit() as tx:
@@ -179,11 +191,15 @@ def put_assignment(
                 tx.insert("barcode_assignments", assignment_rows(run_id, lane, groups[lane], seen))
             record_samples(tx, [entry.sample_id for plan in plans.values() for entry in plan.entries])
             _put_sheet(tx, run_id, sheet, job.id)
-            new = _sample_barcodes(tx, run_id)
-            changed = sorted(sample for sample, barcodes in old.items() if barcodes != new.get(sample))
+            new = _sample_reads(tx, run_id)
+            changed = sorted(
+                sample
+                for sample, reads in old.items()
+                if reads != new.get(sample) or any(read[0] in reread for read in reads)
+            )
             _drop_derived(tx, changed, old_groups)
     if changed:
-        progress.note(f"{run_id}: the reads of {', '.join(sorted(changed))} changed with the sample sheet")
+        progress.note(f"{run_id}: the reads of {', '.join(changed)} changed with the sample sheet")
 
 
 def read_group_ids(info: RunInfo, plan: LanePlan) -> tuple[str, ...]:
@@ -334,17 +350,29 @@ def _refuse_imported(tx: Transaction, run_id: str, groups: Mapping[int, Sequence
         )
 
 
-def _sample_barcodes(source: Catalog | Transaction, run_id: str) -> dict[str, set[tuple[int, str, str]]]:
-    """The index sequences of each sample, by lane."""
+def _sample_reads(source: Catalog | Transaction, run_id: str) -> dict[str, set[tuple[object, ...]]]:
+    """What tells each sample's reads: lane, index sequence, and what is kept of such reads.
+
+    With other index cycles, every sample of a lane counts as changed: its sequences are others.
+    """
     rows = source.query(
-        "SELECT g.sample_id, a.lane, a.index1_seq, a.index2_seq FROM barcode_assignments AS a"
-        " JOIN read_groups AS g USING (read_group_id) WHERE a.run_id = ?",
+        "SELECT g.sample_id, a.lane, a.index1_seq, a.index2_seq, coalesce(g.segment1_start, l.segment1_start),"
+        " coalesce(g.segment1_length, l.segment1_length), coalesce(g.segment2_start, l.segment2_start),"
+        " coalesce(g.segment2_length, l.segment2_length), g.adapter_behavior, g.minimum_trimmed_read_length,"
+        " g.mask_short_reads FROM barcode_assignments AS a JOIN read_groups AS g USING (read_group_id)"
+        " JOIN lane_layouts AS l ON l.run_id = a.run_id AND l.lane = a.lane WHERE a.run_id = ?",
         [run_id],
     )
-    found: dict[str, set[tuple[int, str, str]]] = {}
-    for sample, *barcode in zip(*(column.to_pylist() for column in rows.columns), strict=True):
-        found.setdefault(sample, set()).add(tuple(barcode))
+    found: dict[str, set[tuple[object, ...]]] = {}
+    for sample, *reads in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+        found.setdefault(sample, set()).add(tuple(reads))
     return found
+
+
+def _lanes_to_read_again(catalog: Catalog, run_id: str, plans: Mapping[int, LanePlan]) -> set[int]:
+    """Lanes in whose reads something else is to be found than was when they were imported."""
+    rows = catalog.query("SELECT DISTINCT lane, needs FROM run_tiles WHERE run_id = ?", [run_id]).to_pylist()
+    return {row["lane"] for row in rows if row["needs"] != plans[row["lane"]].needs}
 
 
 def _drop_derived(tx: Transaction, samples: Sequence[str], run_groups: pa.Table) -> None:

@@ -10,7 +10,7 @@ from baselake.ingest.illumina import _barcodes
 from baselake.ingest.illumina.lane_plan import LanePlan, reverse_complement
 
 # Fewer clusters than this say nothing: a lane that yields them failed, whatever its sheet says.
-_MIN_CLUSTERS = 1000
+MIN_CLUSTERS = 1000
 # Sequences to look at, the most frequent of the lane: real indexes are few, errors of reading are endless.
 _MAX_SEQUENCES = 20_000
 # A flipped index is told from a poor run by two signs together. The sheet as it is must find at most a quarter of
@@ -144,7 +144,7 @@ def check_orientation(
     most = max(flipped.values())
     # Where one index alone explains nearly all, the other is not accused.
     columns = next(columns for columns, clusters in flipped.items() if clusters >= 0.9 * most)
-    if seen.clusters < _MIN_CLUSTERS or seen.given > _FEW * most or most < _MANY * seen.clusters:
+    if seen.clusters < MIN_CLUSTERS or seen.given > _FEW * most or most < _MANY * seen.clusters:
         return
     hint = ""
     if columns == "index2" and plan.index2_reversed is not None:

@@ -13,7 +13,7 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Transaction
 from baselake.errors import InputError
 from baselake.ingest.illumina.assign import LaneBarcodes, assignment_rows
-from baselake.ingest.illumina.barcodes import check_orientation, match
+from baselake.ingest.illumina.barcodes import MIN_CLUSTERS, check_orientation, match
 from baselake.ingest.illumina.lane_plan import LanePlan, ReadLayout
 from baselake.ingest.illumina.run_files import RunFolder
 from baselake.ingest.illumina.run_info import RunInfo
@@ -54,7 +54,7 @@ class Lane:
         groups: the read group of each of the plan's entries.
         sheet: the sheet's path, for messages.
         assigned: index sequences that `barcode_assignments` has.
-        verified: the reads of a tile were found not to contradict the sheet.
+        verified: the reads of a tile, of enough clusters to tell, were found not to contradict the sheet.
         committing: held from before a tile looks at `assigned` until it has added to it.
     """
 
@@ -199,7 +199,7 @@ def _tell_apart(tile: Tile, lane: Lane) -> _Clusters:
             check_orientation(plan, index1, index2, count, lane.sheet)
         except InputError as error:
             raise WrongSheetError(error.what, error.where, error.remedy) from error
-        lane.verified = True
+        lane.verified = bool(count.sum() >= MIN_CLUSTERS)
     barcodes = LaneBarcodes(
         index1=index1,
         index2=index2,

@@ -1,6 +1,7 @@
 """An Illumina run folder: what it is, how far it has come, and its import tile by tile."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from baselake.errors import (
     StorageError,
     TruncatedInputError,
 )
-from baselake.ingest.illumina.assign import current_sheet, put_assignment, read_group_ids
+from baselake.ingest.illumina.assign import current_sheet, is_replaced, put_assignment, read_group_ids
 from baselake.ingest.illumina.convert import Lane, WrongSheetError, convert_tile
 from baselake.ingest.illumina.folder import absent_tiles, check_run, clusters_of, observe, open_run_folder
 from baselake.ingest.illumina.lane_plan import LanePlan, plan_lanes
@@ -25,6 +26,7 @@ from baselake.ingest.illumina.run_parameters import read_run_parameters
 from baselake.ingest.illumina.sample_sheet import SampleSheet, read_sample_sheet
 from baselake.ingest.run_records import find_run, put_faults, put_run, summary
 from baselake.ingest.run_source import Fault, RunCheck, RunDescription, RunOptions, RunProgress, RunResult
+from baselake.lake.parquet import storage_error
 from baselake.progress import Progress, Task
 
 RUN_INFO = "RunInfo.xml"
@@ -33,6 +35,8 @@ _SHEETS = "SampleSheet*.csv"
 _END_MARKERS = ("CopyComplete.txt", "RTAComplete.txt", "RTAComplete.xml")
 _STATUS = "RunCompletionStatus.xml"
 _GIVEN_UP = ("RunErrored", "StoppedByUser", "ExceptionEndedEarly", "RunAborted")
+# In the path of a base-call file.
+_CYCLE = re.compile(r"/C(\d+)\.1/|/(\d{4})\.bcl\.bgzf")
 # Of what a tile takes in memory: a byte a call, the columns of two row groups, inflated cycles before they are turned.
 _TILE_BYTES_A_CALL = 1.3
 _TILE_BYTES_FIXED = 256 << 20
@@ -82,9 +86,9 @@ class IlluminaRun:
             aborted=_aborted(self.root),
         )
 
-    def check(self) -> RunCheck:
+    def check(self, allow_missing: Collection[str] = ()) -> RunCheck:
         try:
-            return check_run(open_run_folder(self.root, self.info))
+            return check_run(open_run_folder(self.root, self.info), allow_missing=allow_missing)
         except NotFoundError as error:
             fault = Fault(path=Path(error.where), what=error.what, missing=True)
             return RunCheck(faults=(fault,), bytes=0, bytes_needed=0)
@@ -111,13 +115,47 @@ def _aborted(root: Path) -> str | None:
 
 
 def _ingest(run: IlluminaRun, catalog: Catalog, options: RunOptions, progress: Progress) -> RunResult:
-    run_id, info = run.info.run_id, run.info
+    run_id = run.info.run_id
     record = find_run(catalog, run_id)
-    if record is not None and record.digest != info.digest:
+    if record is not None and record.digest != run.info.digest:
         raise ConflictError(
             f"another run named {run_id} is in the lake, from {record.folder or 'read files'}",
             str(run.root),
             "Rename this run in its RunInfo.xml, or leave it out",
+        )
+    if options.sample_sheet is not None and not options.sample_sheet.is_file():
+        raise NotFoundError("no such file", str(options.sample_sheet), "Give the sample sheet's path")
+    try:
+        faults, rows, new = _import(run, catalog, options, progress)
+        seen = run.progress()
+    except (InputError, NotFoundError, ConflictError) as error:
+        _check_there(run, error)
+        with catalog.record() as tx:
+            put_faults(tx, run_id, [Fault(path=Path(error.where), what=error.what, missing=False)])
+            put_run(tx, run.describe(), "quarantined", error=str(error))
+        raise
+    except BaselakeError:
+        raise
+    except OSError as error:
+        raise _storage_error(error, run, catalog) from error
+    there = len(_tiles_there(catalog, run_id))
+    with catalog.record() as tx:
+        put_faults(tx, run_id, faults)
+        state = "quarantined" if faults else "complete"
+        put_run(tx, run.describe(), state, progress=seen, error=summary(faults))
+    return RunResult(run_id=run_id, units=there, units_imported=new, reads=rows, faults=faults)
+
+
+def _import(
+    run: IlluminaRun, catalog: Catalog, options: RunOptions, progress: Progress
+) -> tuple[list[Fault], int, int]:
+    """Assigns and converts; what could not be converted, the rows written and the tiles imported."""
+    run_id, info = run.info.run_id, run.info
+    with catalog.record() as tx:
+        put_run(tx, run.describe(), "ingesting")
+        tx.execute(
+            "UPDATE runs SET run_info = ?, cycles_expected = ? WHERE run_id = ?",
+            [info.text, info.cycles, run_id],
         )
     parameters = read_run_parameters(run.root)
     sheet = _choose_sheet(run, catalog, options)
@@ -126,36 +164,46 @@ def _ingest(run: IlluminaRun, catalog: Catalog, options: RunOptions, progress: P
     plans = plan_lanes(info, parameters, sheet)
     folder = open_run_folder(run.root, info)
     with catalog.record() as tx:
-        put_run(tx, run.describe(), "ingesting")
-        tx.execute(
-            "UPDATE runs SET run_info = ?, run_parameters = ?, cycles_expected = ? WHERE run_id = ?",
-            [info.text, parameters.text if parameters is not None else None, info.cycles, run_id],
-        )
-    try:
-        if _assignment_differs(catalog, run_id, plans, sheet):
-            put_assignment(catalog, run_id, info, plans, sheet, progress)
-        faults, rows, new = _convert(run, catalog, folder, plans, sheet, options, progress)
-    except InputError as error:
-        with catalog.record() as tx:
-            put_run(tx, run.describe(), "quarantined", error=str(error))
-        raise
-    there = len(_tiles_there(catalog, run_id))
-    with catalog.record() as tx:
-        put_faults(tx, run_id, faults)
-        put_run(
-            tx,
-            run.describe(),
-            "quarantined" if faults else "complete",
-            progress=run.progress(),
-            error=summary(faults),
-        )
-    return RunResult(run_id=run_id, units=there, units_imported=new, reads=rows, faults=faults)
+        text = parameters.text if parameters is not None else None
+        tx.execute("UPDATE runs SET run_parameters = ? WHERE run_id = ?", [text, run_id])
+    if _assignment_differs(catalog, run_id, plans, sheet):
+        put_assignment(catalog, run_id, info, plans, sheet, progress)
+    return _convert(run, catalog, folder, plans, sheet, options, progress)
+
+
+def _check_there(run: IlluminaRun, error: BaselakeError) -> None:
+    """Raises StorageError where a file is missing because all of the folder is."""
+    if not (run.root / RUN_INFO).exists():
+        raise StorageError(
+            "the run folder is gone",
+            str(run.root),
+            "Bring it back and run the same command again: it goes on with the next tile",
+        ) from error
+
+
+def _storage_error(error: OSError, run: IlluminaRun, catalog: Catalog) -> StorageError:
+    if error.filename is not None and Path(error.filename).is_relative_to(catalog.layout.root):
+        return storage_error(error, Path(error.filename))
+    return StorageError(
+        error.strerror or str(error),
+        str(error.filename or run.root),
+        "See that the share is there, then run the same command again: it goes on with the next tile",
+    )
 
 
 def _choose_sheet(run: IlluminaRun, catalog: Catalog, options: RunOptions) -> SampleSheet | None:
-    """The sheet given, else the one in the folder, else the one the run was assigned by before."""
+    """The sheet given, else the one in the folder, else the one the run was assigned by before.
+
+    A sheet in the folder that another has replaced since stays replaced: importing the rest of a run must not take a
+    correction back that came from elsewhere.
+    """
     path = options.sample_sheet if options.sample_sheet is not None else run.sample_sheet()
-    return read_sample_sheet(path) if path is not None else current_sheet(catalog, run.info.run_id)
+    if path is None:
+        return current_sheet(catalog, run.info.run_id)
+    sheet = read_sample_sheet(path)
+    if options.sample_sheet is None and is_replaced(catalog, run.info.run_id, sheet):
+        return current_sheet(catalog, run.info.run_id)
+    return sheet
 
 
 def _assignment_differs(
@@ -187,10 +235,17 @@ def _convert(
     there = _tiles_there(catalog, info.run_id)
     wanted = [place for place in info.tiles if there.get(place) != plans[place[0]].needs]
     faults: list[Fault] = []
-    absent = absent_tiles(folder, wanted)
-    if "tiles" not in options.allow_missing:
-        faults += [fault for faults_of in absent.values() for fault in faults_of]
-    wanted = [place for place in wanted if place not in absent]
+    for lane in plans:
+        try:
+            absent = absent_tiles(folder, [place for place in wanted if place[0] == lane])
+        except InputError:
+            continue  # told of each tile that needs the file
+        if "tiles" not in options.allow_missing:
+            faults += [fault for of_tile in absent.values() for fault in of_tile]
+        wanted = [place for place in wanted if place not in absent]
+    # What contradicts the sheet comes to light before much is imported: a tile of each lane goes first.
+    firsts = dict(sorted(((place[0], place) for place in wanted), reverse=True))
+    wanted.sort(key=lambda place: place != firsts[place[0]])
     lanes = {
         lane: Lane(
             run_id=info.run_id,
@@ -217,17 +272,10 @@ def _convert(
                 imported += 1
             except WrongSheetError:
                 raise
-            except (InputError, TruncatedInputError, NotFoundError) as error:
+            except (InputError, NotFoundError) as error:
+                _check_there(run, error)
                 faults.append(_fault(error, place))
                 progress.note(f"lane {place[0]}, tile {place[1]} is left out: {error}")
-            except StorageError:
-                raise
-            except OSError as error:
-                raise StorageError(
-                    error.strerror or str(error),
-                    str(error.filename or run.root),
-                    "See that the share is there, then run the same command again: it goes on with the next tile",
-                ) from error
     return faults, rows, imported
 
 
@@ -260,18 +308,27 @@ def _assigned(catalog: Catalog, run_id: str, lane: int) -> set[bytes]:
 
 def _workers(catalog: Catalog, folder: RunFolder, places: list[tuple[int, int]]) -> tuple[int, int]:
     """How many tiles to work on at once, and with how many threads each: as many tiles as memory holds."""
-    largest = max((clusters_of(folder, *place) for place in places[:64]), default=0)
+    largest = max((_clusters(folder, place) for place in places[:64]), default=0)
     each = int(largest * folder.run_info.cycles * _TILE_BYTES_A_CALL) + _TILE_BYTES_FIXED
     threads = catalog.config.threads
     workers = max(1, min(threads, catalog.config.memory_bytes // 2 // each, len(places) or 1))
     return workers, max(1, threads // workers)
 
 
+def _clusters(folder: RunFolder, place: tuple[int, int]) -> int:
+    try:
+        return clusters_of(folder, *place)
+    except InputError:
+        return 0  # told when the tile is read
+
+
 def _fault(error: BaselakeError, place: tuple[int, int]) -> Fault:
+    cycle = _CYCLE.search(error.where)
     return Fault(
         path=Path(error.where),
         what=error.what,
-        missing=isinstance(error, NotFoundError),
+        missing=isinstance(error, (NotFoundError, TruncatedInputError)),
         lane=place[0],
         tile=place[1],
+        cycle=int(cycle[1] or cycle[2]) if cycle is not None else None,
     )
