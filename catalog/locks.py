@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from baselake.errors import ConflictError, LakeError
+from baselake.errors import LakeError
 
 _POLL_SECONDS = 0.01
 
@@ -68,7 +68,7 @@ def held_lock(path: Path, what: str) -> Iterator[None]:
         what: what it is held for, as the error calls it.
 
     Raises:
-        ConflictError: another process holds it.
+        LakeError: another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -77,7 +77,7 @@ def held_lock(path: Path, what: str) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(descriptor, 32, 0).decode().strip()
-            raise ConflictError(
+            raise LakeError(
                 f"{what} by another process ({holder})", str(path), "Wait until it is done, or end it"
             ) from None
         os.ftruncate(descriptor, 0)

@@ -14,6 +14,8 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Transaction
 from baselake.ingest.run_source import Fault, RunDescription, RunProgress
 
+UNREADABLE = ""  # the digest of a run whose description cannot be read (yet): it takes nobody's name
+
 _TIME = pa.timestamp("us", "UTC")
 _COLUMNS = (
     "run_id, platform, instrument, flowcell, folder, state, error, digest, cycles, cycles_expected, bytes,"
@@ -110,6 +112,9 @@ def put_run(
     """What `record_run` does, within a transaction."""
     run_id = description.run_id
     there = find_run(tx, run_id)
+    if there is not None and there.digest == UNREADABLE:
+        tx.execute("DELETE FROM runs WHERE run_id = ?", [run_id])
+        there = None
     if there is not None and there.digest != description.digest:
         run_id = f"{run_id}~{description.digest[:8]}"
         error = (

@@ -4,7 +4,7 @@ The daemon, the command line and the Python API know run folders by this alone; 
 platform that a folder is of.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -165,8 +165,12 @@ class RunSource(Protocol):
     def progress(self) -> RunProgress:
         """How far it has come; cheap, also over a network."""
 
-    def check(self) -> RunCheck:
-        """Whether everything that the run's own description implies is there and has its declared size."""
+    def check(self, allow_missing: Collection[str] = ()) -> RunCheck:
+        """Whether everything that the run's own description implies is there and has its declared size.
+
+        Args:
+            allow_missing: of `MISSING`, what may be absent.
+        """
 
     def sample_sheet(self) -> Path | None:
         """The sheet in the folder that counts: the newest of several; None where there is none."""

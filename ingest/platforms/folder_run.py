@@ -5,7 +5,7 @@ Files go in a few at a time, one transaction each: a crash costs those, and the 
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,7 +82,7 @@ class FolderRun:
             aborted=end.aborted,
         )
 
-    def check(self) -> RunCheck:
+    def check(self, allow_missing: Collection[str] = ()) -> RunCheck:
         found = self._contents(RunOptions())
         paths = [path for item in found.reads for path in _paths(item)]
         kept = [item.path for item in found.objects]

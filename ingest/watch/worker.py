@@ -1,0 +1,95 @@
+"""One run imported by a process of its own: what kills it does not kill the daemon.
+
+It takes one JSON object as its argument, writes one as the last line of standard output, and the story to standard
+error. It ends with the daemon, however that ends, and at SIGTERM after the tiles under way.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from baselake.catalog.catalog import connect
+from baselake.errors import BaselakeError, LakeError, StorageError
+from baselake.ingest.run_records import summary
+from baselake.ingest.run_source import RunOptions
+from baselake.ingest.runs import open_run
+from baselake.progress import LogProgress
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def arguments(lake: Path, run_id: str, folder: Path | None, options: RunOptions) -> str:
+    """The worker's argument.
+
+    Args:
+        lake: the lake.
+        run_id: the run.
+        folder: its folder; None where that is gone, and only the sheet in `options` is to be assigned.
+        options: how it is imported.
+    """
+    return json.dumps(
+        {
+            "lake": str(lake),
+            "run_id": run_id,
+            "folder": str(folder) if folder is not None else None,
+            "sample_sheet": str(options.sample_sheet) if options.sample_sheet is not None else None,
+            "allow_missing": sorted(options.allow_missing),
+            "include_filtered": options.include_filtered,
+            "reference": options.reference,
+            "parent": os.getpid(),
+        }
+    )
+
+
+def main() -> None:
+    """Import the run that the argument names."""
+    task = json.loads(sys.argv[1])
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != task["parent"]:
+        sys.exit(1)  # the daemon ended before the line above
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        answer = _work(task)
+    except (StorageError, LakeError) as error:
+        answer = {"outcome": "retry", "error": str(error)}
+    except BaselakeError as error:
+        answer = {"outcome": "refused", "error": str(error)}
+    except OSError as error:
+        answer = {"outcome": "retry", "error": str(error)}
+    print(json.dumps(answer), flush=True)
+
+
+def _work(task: Mapping[str, Any]) -> dict[str, object]:
+    options = RunOptions(
+        sample_sheet=Path(task["sample_sheet"]) if task["sample_sheet"] is not None else None,
+        allow_missing=frozenset(task["allow_missing"]),
+        include_filtered=task["include_filtered"],
+        reference=task["reference"],
+    )
+    progress = LogProgress()
+    with connect(Path(task["lake"])) as catalog:
+        if task["folder"] is None:
+            # Imported where it is needed: not every platform's run has a sheet.
+            from baselake.ingest.illumina.assign import assign_sheet
+
+            assign_sheet(catalog, task["run_id"], options.sample_sheet, progress)
+            return {"outcome": "complete", "units": 0, "reads": 0, "error": None}
+        source = open_run(Path(task["folder"]))
+        if source is None:
+            raise StorageError("the run folder is gone", task["folder"], "See that the share is there")
+        result = source.ingest(catalog, options, progress)
+        return {
+            "outcome": "quarantined" if result.faults else "complete",
+            "units": result.units_imported,
+            "reads": result.reads,
+            "error": summary(result.faults),
+        }
+
+
+if __name__ == "__main__":
+    main()
