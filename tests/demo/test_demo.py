@@ -18,7 +18,7 @@ def test_the_demo_keeps_its_promise(tmp_path: Path) -> None:
     assert {score.kind for score in result.scores} == {"snv", "insertion", "deletion"}
     assert all(score.planted > 100 for score in result.scores)
     assert set(result.rows["contig"].to_pylist()) >= {"chr1", "chr2", "chrX"}
-    for step in ("planted", "sequence", "ingest", "align", "call"):
+    for step in ("planted", "sequence", "watching", "complete", "align", "call"):
         assert step in shown.getvalue()
 
 

@@ -13,7 +13,7 @@ from baselake.cli.options import common, progress
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-data"))
 @common
 def command(folder: Path) -> None:
-    """Make a small genome and a sequencer's reads in FOLDER (default: demo-data), call, compare, query.
+    """Make a small genome and a sequencer's run folder in FOLDER (default: demo-data), watch, call, compare, query.
 
     Exits with status 1 where the calls are worse than the demo promises.
     """

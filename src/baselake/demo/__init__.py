@@ -6,15 +6,21 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from baselake.api import create_lake, open_lake
+from baselake.api import Lake, create_lake, open_lake
 from baselake.demo.genome import CONTIG_LENGTHS, Bases, synthetic_genome, write_fasta
-from baselake.demo.reads import Run, simulate_run
+from baselake.demo.reads import Run, simulate_reads
+from baselake.demo.sequencer import write_sequenced
 from baselake.demo.truth import Score, compare
 from baselake.demo.variants import Allele, VariantRates, haplotype, plant, write_vcf
 from baselake.errors import ConflictError
+from baselake.ingest.watch.daemon import Daemon
+from baselake.ingest.watch.monitor import PrometheusMonitor
+from baselake.ingest.watch.processes import Processes
+from baselake.ingest.watch.settings import WatchSettings
 from baselake.progress import Progress
 
 SAMPLE = "DEMO1"
+RUN_ID = "260131_BLSIM01_0001_HBASELAKE"
 REFERENCE = "demo"
 QUERY = """\
 SELECT contig, type, count(*) AS alleles, count(*) FILTER (alt_copies = 2) AS homozygous,
@@ -52,7 +58,7 @@ class DemoResult:
 
 
 def run_demo(folder: Path, progress: Progress) -> DemoResult:
-    """Plant variants in a genome, sequence it, call them and compare.
+    """Plant variants in a genome, sequence it, have the daemon import the run, call the variants and compare.
 
     The person is male: X and Y are haploid. Everything is seeded, so every run gives the same reads.
 
@@ -74,14 +80,16 @@ def run_demo(folder: Path, progress: Progress) -> DemoResult:
     write_vcf(folder / "planted.vcf.gz", planted, CONTIG_LENGTHS, SAMPLE)
     progress.note(f"  {sum(CONTIG_LENGTHS.values()):,} bases, {len(planted):,} alleles planted")
 
-    progress.note(f"Sequencing: {_DEPTH:.0f}x, paired, as {folder / 'reads'}")
-    reads = _sequence(folder / "reads", genome, planted, progress)
+    share = folder / "instruments"
+    with progress.task(f"sequence {SAMPLE} as {share / RUN_ID}"):
+        _sequence(share / RUN_ID, genome, planted)
 
-    progress.note(f"baselake init, reference add, ingest, align, call in {folder / 'lake'}")
+    progress.note(f"baselake init, reference add, watch, align, call in {folder / 'lake'}")
     create_lake(folder / "lake")
     with open_lake(folder / "lake", progress=progress) as lake:
         lake.add_reference(folder / "genome.fa", REFERENCE)
-        lake.ingest(reads, sample=SAMPLE, sex="male")
+        _watch(lake, share, progress)
+        lake.describe_sample(SAMPLE, sex="male")
         lake.align([SAMPLE], REFERENCE)
         lake.call([SAMPLE], REFERENCE)
         lake.export_vcf(folder / "calls.vcf.gz", SAMPLE, reference=REFERENCE)
@@ -103,16 +111,30 @@ def _plant(genome: Mapping[str, Bases]) -> list[Allele]:
     return planted
 
 
-def _sequence(
-    folder: Path, genome: Mapping[str, Bases], planted: list[Allele], progress: Progress
-) -> tuple[Path, Path]:
+def _sequence(run_folder: Path, genome: Mapping[str, Bases], planted: list[Allele]) -> None:
     haplotypes, depths = [], []
     for contig, bases in genome.items():
         alleles = [allele for allele in planted if allele.contig == contig]
         for copy in range(_copies(contig)):
             haplotypes.append(haplotype(bases, alleles, copy))
             depths.append(_MITOCHONDRIAL_DEPTH if contig == "chrM" else _DEPTH / 2)
-    return simulate_run(folder, SAMPLE, haplotypes, depths, run=Run(), seed=_SEED, progress=progress)
+    run = Run()
+    reads = simulate_reads(haplotypes, depths, run=run, seed=_SEED)
+    write_sequenced(run_folder, SAMPLE, reads, run=run, seed=_SEED)
+
+
+def _watch(lake: Lake, share: Path, progress: Progress) -> None:
+    """What `baselake watch SHARE --once` does, of a share whose runs are known to be written."""
+    settings = WatchSettings(poll=0.2, settle=0.2, reserve=0)
+    daemon = Daemon(
+        catalog=lake.catalog,
+        root=share,
+        settings=settings,
+        log=progress.note,
+        monitor=PrometheusMonitor(),
+        processes=Processes(lake=lake.catalog.layout.root, options=settings.options),
+    )
+    daemon.run(once=True)
 
 
 def _passed(scores: tuple[Score, ...]) -> bool:
