@@ -24,6 +24,7 @@ from baselake.ingest.illumina.run_files import RunFolder
 from baselake.ingest.illumina.run_info import RunInfo, read_run_info
 from baselake.ingest.illumina.run_parameters import read_run_parameters
 from baselake.ingest.illumina.sample_sheet import SampleSheet, read_sample_sheet
+from baselake.ingest.objects import illumina_objects, keep_objects
 from baselake.ingest.run_records import find_run, put_faults, put_run, summary
 from baselake.ingest.run_source import Fault, RunCheck, RunDescription, RunOptions, RunProgress, RunResult
 from baselake.lake.parquet import storage_error
@@ -127,6 +128,7 @@ def _ingest(run: IlluminaRun, catalog: Catalog, options: RunOptions, progress: P
         raise NotFoundError("no such file", str(options.sample_sheet), "Give the sample sheet's path")
     try:
         faults, rows, new = _import(run, catalog, options, progress)
+        keep_objects(catalog, run_id, illumina_objects(run.root), progress)
         seen = run.progress()
     except (InputError, NotFoundError, ConflictError) as error:
         _check_there(run, error)
