@@ -170,6 +170,14 @@ def put_faults(tx: Transaction, run_id: str, faults: Sequence[Fault]) -> None:
     tx.insert("run_faults", pa.Table.from_pylist(rows, schema=_FAULTS))
 
 
+def put_metrics(tx: Transaction, run_id: str, metrics: pa.Table) -> None:
+    """Replace what the instrument measured of a run; rows of `run_metrics` without the run."""
+    if tx.query("SELECT 1 FROM run_metrics WHERE run_id = ? LIMIT 1", [run_id]).num_rows:
+        tx.execute("DELETE FROM run_metrics WHERE run_id = ?", [run_id])
+    names = pa.repeat(pa.scalar(run_id), metrics.num_rows)
+    tx.insert("run_metrics", metrics.add_column(0, "run_id", names))
+
+
 def summary(faults: Sequence[Fault]) -> str | None:
     """The first fault, and how many more there are, as `runs.error` has it; None where there are none."""
     if not faults:

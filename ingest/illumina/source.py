@@ -19,13 +19,14 @@ from baselake.errors import (
 from baselake.ingest.illumina.assign import current_sheet, is_replaced, put_assignment, read_group_ids
 from baselake.ingest.illumina.convert import Lane, WrongSheetError, convert_tile
 from baselake.ingest.illumina.folder import absent_tiles, check_run, clusters_of, observe, open_run_folder
+from baselake.ingest.illumina.interop import interop_metrics
 from baselake.ingest.illumina.lane_plan import LanePlan, plan_lanes
 from baselake.ingest.illumina.run_files import RunFolder
 from baselake.ingest.illumina.run_info import RunInfo, read_run_info
 from baselake.ingest.illumina.run_parameters import read_run_parameters
 from baselake.ingest.illumina.sample_sheet import SampleSheet, read_sample_sheet
 from baselake.ingest.objects import illumina_objects, keep_objects
-from baselake.ingest.run_records import find_run, put_faults, put_run, summary
+from baselake.ingest.run_records import find_run, put_faults, put_metrics, put_run, summary
 from baselake.ingest.run_source import Fault, RunCheck, RunDescription, RunOptions, RunProgress, RunResult
 from baselake.lake.parquet import storage_error
 from baselake.progress import Progress, Task
@@ -129,6 +130,7 @@ def _ingest(run: IlluminaRun, catalog: Catalog, options: RunOptions, progress: P
     try:
         faults, rows, new = _import(run, catalog, options, progress)
         keep_objects(catalog, run_id, illumina_objects(run.root), progress)
+        interop = interop_metrics(run.root)
         seen = run.progress()
     except (InputError, NotFoundError, ConflictError) as error:
         _check_there(run, error)
@@ -140,8 +142,11 @@ def _ingest(run: IlluminaRun, catalog: Catalog, options: RunOptions, progress: P
         raise
     except OSError as error:
         raise _storage_error(error, run, catalog) from error
+    for warning in interop.warnings:
+        progress.note(f"{run_id}: {warning}")
     there = len(_tiles_there(catalog, run_id))
     with catalog.record() as tx:
+        put_metrics(tx, run_id, interop.metrics)
         put_faults(tx, run_id, faults)
         state = "quarantined" if faults else "complete"
         put_run(tx, run.describe(), state, progress=seen, error=summary(faults))
