@@ -24,7 +24,8 @@ class Answer:
         description: its run.
         settled: what the run looked like when the worker was started.
         outcome: `complete`, `quarantined`, `refused` (the run or its sheet is wrong), `retry` (a store failed),
-            `crashed`, or `stopped` (by the daemon).
+            `crashed`, or `stopped` (by SIGTERM).
+        sheet_only: it had but a sheet to assign.
         units: tiles or files imported.
         reads: rows written.
         error: why; None where nothing is wrong.
@@ -34,6 +35,7 @@ class Answer:
     description: RunDescription
     settled: tuple[str, str | None]
     outcome: str
+    sheet_only: bool = False
     units: int = 0
     reads: int = 0
     error: str | None = None
@@ -78,7 +80,13 @@ class Processes:
             stdout=output,
             start_new_session=True,
         )
-        answer = Answer(key=key, description=description, settled=settled, outcome="crashed")
+        answer = Answer(
+            key=key,
+            description=description,
+            settled=settled,
+            outcome="crashed",
+            sheet_only=folder is None,
+        )
         self.running[key] = _Worker(process=process, output=output, answer=answer)
 
     def is_running(self, run_id: str) -> bool:
@@ -120,7 +128,7 @@ def _answer(worker: _Worker) -> Answer:
             reads=said.get("reads", 0),
             error=said["error"],
         )
-    if status == 128 + signal.SIGTERM:
-        return replace(worker.answer, outcome="stopped")
+    if status in (128 + signal.SIGTERM, -signal.SIGTERM):  # the latter before it was ready to be told
+        return replace(worker.answer, outcome="stopped", error="the worker was told to end")
     how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
     return replace(worker.answer, error=f"the worker {how}")

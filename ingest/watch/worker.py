@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from baselake.catalog.catalog import connect
-from baselake.errors import BaselakeError, LakeError, StorageError
+from baselake.errors import BaselakeError, LakeError, NotFoundError, StorageError
 from baselake.ingest.run_records import summary
 from baselake.ingest.run_source import RunOptions
 from baselake.ingest.runs import open_run
@@ -40,7 +42,10 @@ def arguments(lake: Path, run_id: str, folder: Path | None, options: RunOptions)
             "sample_sheet": str(options.sample_sheet) if options.sample_sheet is not None else None,
             "allow_missing": sorted(options.allow_missing),
             "include_filtered": options.include_filtered,
+            "no_calls": options.no_calls,
+            "sample": options.sample,
             "reference": options.reference,
+            "keep_signal": options.keep_signal,
             "parent": os.getpid(),
         }
     )
@@ -55,7 +60,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         answer = _work(task)
-    except (StorageError, LakeError) as error:
+    except (StorageError, LakeError, duckdb.IOException) as error:
         answer = {"outcome": "retry", "error": str(error)}
     except BaselakeError as error:
         answer = {"outcome": "refused", "error": str(error)}
@@ -69,10 +74,18 @@ def _work(task: Mapping[str, Any]) -> dict[str, object]:
         sample_sheet=Path(task["sample_sheet"]) if task["sample_sheet"] is not None else None,
         allow_missing=frozenset(task["allow_missing"]),
         include_filtered=task["include_filtered"],
+        no_calls=task["no_calls"],
+        sample=task["sample"],
         reference=task["reference"],
+        keep_signal=task["keep_signal"],
     )
     progress = LogProgress()
-    with connect(Path(task["lake"])) as catalog:
+    try:
+        catalog = connect(Path(task["lake"]))
+    except NotFoundError as error:
+        # The daemon had it open when it started this process: its disk is gone, and the run is not to blame.
+        raise StorageError(error.what, error.where, "See that the lake's disk is there") from error
+    with catalog:
         if task["folder"] is None:
             # Imported where it is needed: not every platform's run has a sheet.
             from baselake.ingest.illumina.assign import assign_sheet
