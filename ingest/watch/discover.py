@@ -12,11 +12,19 @@ from baselake.ingest.runs import open_run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A folder that is a run's: what it is, or why that cannot be told."""
+    """A folder that is a run's, or may hold runs.
+
+    Attributes:
+        folder: the folder.
+        source: the run; None where it cannot be told what is there.
+        error: why not.
+        listed: the folder could be listed, so that it is a run's; else runs may lie in it that are not seen now.
+    """
 
     folder: Path
     source: RunSource | None
-    error: str | None
+    error: str | None = None
+    listed: bool = True
 
 
 def find_runs(root: Path, depth: int) -> Iterator[Found]:
@@ -44,7 +52,8 @@ def find_runs(root: Path, depth: int) -> Iterator[Found]:
         except FileNotFoundError:
             continue  # it went away since it was listed
         except OSError as error:
-            yield Found(folder=Path(entry.path), source=None, error=error.strerror or str(error))
+            what = f"{entry.path}: cannot be read now ({error.strerror or error})"
+            yield Found(folder=Path(entry.path), source=None, error=what, listed=False)
 
 
 def _look(folder: Path) -> Found | None:
@@ -52,4 +61,4 @@ def _look(folder: Path) -> Found | None:
         source = open_run(folder)
     except BaselakeError as error:
         return Found(folder=folder, source=None, error=str(error))
-    return Found(folder=folder, source=source, error=None) if source is not None else None
+    return Found(folder=folder, source=source) if source is not None else None

@@ -1,0 +1,79 @@
+"""Which folders are looked into for runs."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from baselake.ingest.watch.discover import find_runs
+
+RUN_INFO = (
+    '<RunInfo Version="2"><Run Id="R" Number="1"><Flowcell>F</Flowcell><Instrument>I</Instrument>'
+    '<Date>240722</Date><Reads><Read Number="1" NumCycles="1" IsIndexedRead="N"/></Reads>'
+    '<FlowcellLayout LaneCount="1" SurfaceCount="1" SwathCount="1" TileCount="1"/></Run></RunInfo>'
+)
+
+
+def make_run(folder: Path, text: str = RUN_INFO) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "RunInfo.xml").write_text(text)
+    return folder
+
+
+def names(root: Path, depth: int = 2) -> list[str]:
+    return [str(one.folder.relative_to(root)) for one in find_runs(root, depth)]
+
+
+def test_runs_are_found_as_deep_as_asked_for(tmp_path: Path) -> None:
+    for name in ("top", "seq1/middle", "seq1/2024/deep"):
+        make_run(tmp_path / name)
+    assert names(tmp_path, 0) == []
+    assert names(tmp_path, 1) == ["top"]
+    assert names(tmp_path, 2) == ["seq1/middle", "top"]
+    assert names(tmp_path, 3) == ["seq1/2024/deep", "seq1/middle", "top"]
+
+
+def test_a_run_folder_itself_can_be_watched(tmp_path: Path) -> None:
+    make_run(tmp_path / "run")
+    assert names(tmp_path / "run") == ["."]
+
+
+def test_hidden_folders_links_and_files_are_left_out(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "elsewhere" / "run")
+    share = tmp_path / "share"
+    make_run(share / ".rsync" / "run")
+    (share / "loop").symlink_to(share)
+    (share / "run").symlink_to(run)
+    (share / "RunInfo.txt").write_text("no folder")
+    assert names(share, 5) == []
+
+
+def test_in_a_run_no_other_is_looked_for(tmp_path: Path) -> None:
+    make_run(tmp_path / "run")
+    make_run(tmp_path / "run" / "Thumbnail_Images" / "copy")
+    assert names(tmp_path, 5) == ["run"]
+
+
+def test_what_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(tmp_path / "bad", "<RunInfo>")
+    make_run(tmp_path / "good")
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: str | os.PathLike[str]) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    bad, closed, good = find_runs(tmp_path, 1)
+    assert (bad.source, bad.listed) == (None, True)
+    assert (bad.error or "").startswith(f"{tmp_path}/bad/RunInfo.xml, line 1")
+    assert (closed.source, closed.listed) == (None, False)
+    assert closed.error == f"{tmp_path}/closed: cannot be read now (Permission denied)"
+    assert good.source is not None
+
+
+def test_a_share_that_is_gone_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        list(find_runs(tmp_path / "absent", 2))
