@@ -4,28 +4,41 @@ What the daemon knows of a run beyond the catalog is gone when it dies, and foun
 lake is in the catalog alone, so that a new daemon goes on with the first that is not.
 """
 
-import hashlib
 import os
 import random
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Protocol
+
+import duckdb
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.locks import held_lock
-from baselake.errors import BaselakeError
-from baselake.ingest.run_records import UNREADABLE, RunRecord, record_run, run_records, summary
-from baselake.ingest.run_source import RunCheck, RunDescription, RunProgress, RunSource
+from baselake.errors import BaselakeError, LakeError, StorageError
+from baselake.ingest.run_records import (
+    UNREADABLE,
+    RunRecord,
+    find_run,
+    record_run,
+    run_records,
+    summary,
+)
+from baselake.ingest.run_source import RunDescription, RunProgress, RunSource
 from baselake.ingest.watch.discover import Found, find_runs
 from baselake.ingest.watch.processes import Answer, Processes
 from baselake.ingest.watch.settings import WatchSettings
+from baselake.ingest.watch.sheets import digest_of, given_sheet, is_news
+from baselake.ingest.watch.watched import Watched
+from baselake.lake.schema import TABLES
 
 _DONE = ("complete", "imported")
+_UNFINISHED = ("receiving", "ingesting")
+_ASSIGNED = "ILLUMINA"  # platform whose runs are assigned by a sheet apart from their import
 
 
 class Monitor(Protocol):
@@ -39,38 +52,6 @@ class Monitor(Protocol):
 
     def failed(self, kind: str) -> None:
         """After each thing that went wrong: `share`, `folder`, `worker`, `storage`."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Watched:
-    """What the daemon remembers of a folder.
-
-    Attributes:
-        folder: the run folder.
-        signature: of the last look at it.
-        since: when it first looked so.
-        looks: how many looks in a row saw it so.
-        checked: what was found wrong when it looked as `checked_signature`.
-        failures: in a row, of the worker or the store.
-        crashes: of the worker, in a row.
-        not_before: when the next attempt may be made.
-        settled: signature and sheet at which the run was last dealt with: until either changes there is nothing to do.
-        waiting: what it waits for, for people; empty: nothing.
-        told: the last thing that was logged of it, not to be logged again.
-    """
-
-    folder: Path
-    signature: str = ""
-    since: float = 0.0
-    looks: int = 0
-    checked: RunCheck | None = None
-    checked_signature: str = ""
-    failures: int = 0
-    crashes: int = 0
-    not_before: float = 0.0
-    settled: tuple[str, str | None] | None = None
-    waiting: str = ""
-    told: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,42 +78,69 @@ class Daemon:
     clock: Callable[[], float] = time.monotonic
     stop: Event = field(default_factory=Event)
     _watched: dict[Path, Watched] = field(default_factory=dict)
+    _answers: list[Answer] = field(default_factory=list)
+    _root_seen: tuple[int, int] | None = None
     _share_lost: bool = False
+    _lake_error: str = ""
 
     def poll(self) -> None:
         """Look once, start what can be started, take note of what has ended."""
+        self._unless_lake_fails(self._poll)
+
+    def _poll(self) -> None:
         self._collect()
+        records = run_records(self.catalog)
         try:
-            found = {one.folder: one for one in find_runs(self.root, self.settings.depth)}
+            found = list(find_runs(self.root, self.settings.depth))
+            self._refuse_emptied(found, records)
         except OSError as error:
             self._lost(error.strerror or str(error))
-            return
-        records = run_records(self.catalog)
-        if not found and self._watched:
-            # Not that all runs are gone, but what they lie on: an unmounted share leaves an empty folder.
-            self._lost("it is empty all at once")
             return
         if self._share_lost:
             self._share_lost = False
             self.log(f"{self.root}: the share is back")
-        for one in found.values():
+        here: set[str] = set()
+        for one in found:
             watched = self._watched.setdefault(one.folder, Watched(folder=one.folder))
-            watched.waiting = ""
+            watched.waiting, watched.gone = "", False
             try:
-                self._look_at(watched, one, records)
-            except OSError as error:
-                self.monitor.failed("folder")
-                self._tell(watched, f"{one.folder}: cannot be read now ({error.strerror or error})")
+                if one.source is not None:
+                    here.add(one.source.describe().run_id)
+                    self._look_at(watched, one.source, records)
+                elif one.listed:
+                    self._unreadable(watched, one.error or "", records)
+                else:
+                    self._fault(watched, one.error or "")
+            except (LakeError, StorageError):
+                raise  # of the lake, and so of all runs
             except BaselakeError as error:
-                self.monitor.failed("folder")
-                self._tell(watched, str(error))
-        self._miss_folders(set(found), records)
-        self._assign_late_sheets(records)
+                self._fault(watched, str(error))
+            except OSError as error:
+                if Path(error.filename or "").is_relative_to(self.catalog.layout.root):
+                    raise
+                self._fault(watched, f"{one.folder}: cannot be read now ({error.strerror or error})")
+        self._miss_folders(found, here, records)
+        self._assign_late_sheets(found, here, records)
         self._show(records)
+
+    def _unless_lake_fails(self, step: Callable[[], None]) -> None:
+        """Take a step that is taken again, from the start, where the lake's disk is full or gone."""
+        try:
+            step()
+        except (BaselakeError, OSError, duckdb.Error) as error:
+            self.monitor.failed("storage")
+            if str(error) != self._lake_error:
+                self.log(f"{self.catalog.layout.root}: the lake fails, trying again: {error}")
+            self._lake_error = str(error)
+            return
+        if self._lake_error:
+            self.log(f"{self.catalog.layout.root}: the lake is well again")
+        self._lake_error = ""
 
     def idle(self) -> bool:
         """Whether nothing is left to do or to wait for."""
-        return not self.processes.running and not any(one.waiting for one in self._watched.values())
+        waiting = any(one.waiting for one in self._watched.values())
+        return not (self.processes.running or self._answers or self._lake_error or waiting)
 
     def run(self, *, once: bool) -> None:
         """Poll until stopped; with `once`, until nothing is left to do.
@@ -152,20 +160,17 @@ class Daemon:
             if self.processes.running:
                 self.log("ending: the tiles under way are finished first")
             self.processes.end()
-            self._collect()
+            self._unless_lake_fails(self._collect)
             self.log("ended")
 
     # -----------------------------------------------------------------------------------------------------
     # One folder.
 
-    def _look_at(self, watched: Watched, found: Found, records: dict[str, RunRecord]) -> None:
+    def _look_at(self, watched: Watched, source: RunSource, records: dict[str, RunRecord]) -> None:
         now = self.clock()
-        if found.source is None:
-            self._unreadable(watched, found.error or "", records, now)
-            return
-        description = found.source.describe()
-        sheet = self._sheet(found.source, description)
-        sheet_digest = _digest(sheet)
+        description = source.describe()
+        sheet = self._given_sheet(description.flowcell, description.run_id) or source.sample_sheet()
+        digest = self._see_sheet(watched, sheet)
         record = records.get(description.run_id)
         if record is not None and record.digest not in (description.digest, UNREADABLE):
             self._duplicate(watched, description, record, records)
@@ -174,28 +179,44 @@ class Daemon:
             watched.waiting = "worker"
             return
         if record is not None and record.state in _DONE:
-            if sheet_digest is None or sheet_digest == record.sample_sheet:
-                return
-            if watched.settled != ("sheet", sheet_digest):
-                self._start(watched, description, sheet, settled=("sheet", sheet_digest), needed=0)
+            self._late_sheet(watched, description, record, sheet, needs_folder=True)
             return
-        progress = found.source.progress()
-        self._remember(watched, progress, now)
-        if watched.settled == (progress.signature, sheet_digest):
+        progress = source.progress()
+        if progress.signature != watched.signature:
+            watched.signature, watched.since, watched.looks = progress.signature, now, 0
+        watched.looks += 1
+        # A complete run that a sheet put in quarantine needs another sheet, not another look at its files.
+        if watched.settled is not None and watched.settled in (
+            (progress.signature, digest),
+            ("sheet", digest),
+        ):
             return
         if progress.aborted is not None:
-            self._aborted(watched, description, progress, record, sheet_digest)
+            self._aborted(watched, description, progress, record, digest)
             return
         watched.waiting = "instrument"
-        if (
-            record is None
-            or record.cycles != progress.cycles
-            or record.state not in ("receiving", "ingesting")
-        ):
-            if record is None:
-                self.log(f"{description.run_id}: found in {watched.folder}")
+        if record is None or record.digest == UNREADABLE:
+            self.log(f"{description.run_id}: found in {watched.folder}")
+            self._forget_unreadable(description, records)
+        if self._has_moved_on(description, progress, record):
             record_run(self.catalog, description, "receiving", progress=progress)
-        self._when_at_rest(watched, found.source, description, progress, sheet, now)
+            now_known = find_run(self.catalog, description.run_id)
+            if now_known is not None:
+                records[description.run_id] = now_known  # a copy of it may be looked at next
+        self._when_at_rest(watched, source, description, progress, sheet, now)
+
+    def _has_moved_on(
+        self, description: RunDescription, progress: RunProgress, record: RunRecord | None
+    ) -> bool:
+        """Whether the catalog is to hear how far a run has come."""
+        if record is None or record.digest == UNREADABLE:
+            return True
+        if record.folder != str(description.folder) and Path(record.folder or "").is_dir():
+            return False  # a second copy of it: the two would be told in turn for ever
+        if record.state == "quarantined":
+            # Until something comes, and after a restart of the daemon, it stays what it is.
+            return (record.cycles, record.bytes) != (progress.cycles, progress.bytes)
+        return record.cycles != progress.cycles or record.state not in _UNFINISHED
 
     def _when_at_rest(
         self,
@@ -207,7 +228,7 @@ class Daemon:
         now: float,
     ) -> None:
         rest = now - watched.since
-        if watched.looks < 2 or rest < self.settings.settle:
+        if watched.looks < 2 or rest < self.settings.settle or not self._sheet_rests(watched):
             return
         if watched.checked is None or watched.checked_signature != watched.signature:
             watched.checked, watched.checked_signature = (
@@ -215,7 +236,8 @@ class Daemon:
                 watched.signature,
             )
         check = watched.checked
-        settled = (progress.signature, _digest(sheet))
+        settled = (progress.signature, watched.sheet)
+        sheet = self._sheet_to_import(watched, description, sheet)
         if check.whole:
             if not progress.ended and rest < self.settings.unmarked:
                 self._tell(
@@ -252,6 +274,7 @@ class Daemon:
             watched.waiting = "worker"
             return
         free = shutil.disk_usage(self.catalog.layout.root).free
+        needed = max(0, needed - self._bytes_there(description.run_id)) if needed else 0
         if free < needed + self.settings.reserve:
             watched.waiting = "space"
             self.monitor.failed("storage")
@@ -267,76 +290,113 @@ class Daemon:
             watched.folder, description, None if folder_gone else watched.folder, sheet, settled
         )
 
+    def _bytes_there(self, run_id: str) -> int:
+        """What the lake's disk holds of a run already: it needs so much less to go on."""
+        one = self.catalog.layout.data_file(TABLES["read_records"], {"run_id": run_id, "lane": None}, "", 0)
+        return sum(path.stat().st_size for path in one.parents[1].rglob("*.parquet"))
+
     def _collect(self) -> None:
-        for answer in self.processes.ended():
+        self._answers.extend(self.processes.ended())
+        while self._answers:
+            answer = self._answers[0]
             self._note(answer)
+            self.monitor.answered(answer.outcome, answer.units, answer.reads)
+            del self._answers[0]  # only now: what the lake failed to take down is told to it again
 
     def _note(self, answer: Answer) -> None:
         watched = self._watched.setdefault(answer.key, Watched(folder=answer.key))
         run_id = answer.description.run_id
         watched.told = ""
-        if answer.outcome == "stopped":
+        if answer.outcome == "stopped" and self.stop.is_set():
             return
-        self.monitor.answered(answer.outcome, answer.units, answer.reads)
         if answer.outcome in ("complete", "quarantined"):
+            if answer.sheet_only:
+                self._record_sheet(answer, None)
             watched.failures = watched.crashes = 0
             watched.settled = answer.settled
             said = f"{run_id}: {answer.outcome}, {answer.units} units and {answer.reads:,} reads imported"
             self.log(f"{said}; {answer.error}" if answer.error else said)
             return
-        watched.failures += 1
-        watched.crashes = watched.crashes + 1 if answer.outcome == "crashed" else 0
-        if answer.outcome == "refused" or watched.crashes >= self.settings.crashes:
-            error = answer.error
+        crashes = watched.crashes + 1 if answer.outcome == "crashed" else 0
+        if answer.outcome == "refused" or crashes >= self.settings.crashes:
+            error = answer.error or ""
             if answer.outcome == "crashed":
-                error = f"{error}; the last of {watched.crashes} attempts"
-            record_run(self.catalog, answer.description, "quarantined", error=error)
+                error = f"{error}; the last of {crashes} attempts"
+            if answer.sheet_only:
+                self._record_sheet(answer, error)
+            else:
+                record_run(self.catalog, answer.description, "quarantined", error=error)
             watched.settled = answer.settled
             watched.failures = watched.crashes = 0
             self.monitor.failed("worker")
-            self.log(f"{run_id}: quarantined: {error}")
+            self.log(f"{run_id}: {'the sheet is refused' if answer.sheet_only else 'quarantined'}: {error}")
             return
+        watched.failures, watched.crashes = watched.failures + 1, crashes
         pause = self.settings.pause(watched.failures) * random.uniform(0.8, 1.2)
         watched.not_before = self.clock() + pause
         watched.waiting = "retry"
-        self.monitor.failed("worker" if answer.outcome == "crashed" else "storage")
+        self.monitor.failed("storage" if answer.outcome == "retry" else "worker")
         self.log(f"{run_id}: failed, next attempt in {pause:,.0f} s: {answer.error}")
+
+    def _record_sheet(self, answer: Answer, error: str | None) -> None:
+        """Set down whether a sheet could be assigned; the run itself is as it was."""
+        record = find_run(self.catalog, answer.description.run_id)
+        if record is not None and record.error != error:
+            record_run(self.catalog, answer.description, record.state, error=error)
 
     # -----------------------------------------------------------------------------------------------------
     # What goes wrong.
 
-    def _unreadable(self, watched: Watched, error: str, records: dict[str, RunRecord], now: float) -> None:
+    def _unreadable(self, watched: Watched, error: str, records: dict[str, RunRecord]) -> None:
         """What describes the run cannot be read: it may still be copied."""
-        try:
-            status = os.stat(watched.folder)
-            signature = f"unreadable {status.st_mtime_ns} {error}"
-        except FileNotFoundError:
-            return
+        now = self.clock()
+        signature = f"unreadable {os.stat(watched.folder).st_mtime_ns} {error}"
         if signature != watched.signature:
             watched.signature, watched.since, watched.looks = signature, now, 0
         watched.looks += 1
         if watched.settled == (signature, None):
             return
+        folder = watched.folder.resolve()
+        known = [one for one in records.values() if one.folder == str(folder) and one.digest != UNREADABLE]
+        if any(one.state in _DONE for one in known):
+            self._fault(watched, f"{error}; its run is in the lake")
+            watched.settled = (signature, None)
+            return
         watched.waiting = "instrument"
         self._tell(watched, error)
         if watched.looks < 2 or now - watched.since < self.settings.settle:
             return
-        known = records.get(watched.folder.name)
-        if known is None or known.digest == UNREADABLE:
-            description = RunDescription(
-                run_id=watched.folder.name,
-                platform="",
-                instrument="",
-                flowcell="",
-                started=None,
-                digest=UNREADABLE,
-                folder=watched.folder.resolve(),
-            )
-            record_run(self.catalog, description, "quarantined", error=error)
+        if known:
+            descriptions = [_described(one) for one in known]
+        else:
+            descriptions = [
+                RunDescription(
+                    run_id=folder.name,
+                    platform="",
+                    instrument="",
+                    flowcell="",
+                    started=None,
+                    digest=UNREADABLE,
+                    folder=folder,
+                )
+            ]
+        for description in descriptions:
+            other = records.get(description.run_id)
+            if other is None or other.digest == description.digest:
+                record_run(self.catalog, description, "quarantined", error=error)
         self.monitor.failed("folder")
-        self.log(f"{watched.folder.name}: quarantined: {error}")
+        self.log(f"{folder.name}: quarantined: {error}")
         watched.settled = (signature, None)
         watched.waiting = ""
+
+    def _forget_unreadable(self, description: RunDescription, records: dict[str, RunRecord]) -> None:
+        """Take away what stands for the run by its folder's name, from when its own could not be read."""
+        for record in records.values():
+            if record.digest == UNREADABLE and record.folder == str(description.folder):
+                with self.catalog.record() as tx:
+                    tx.execute(
+                        "DELETE FROM runs WHERE run_id = ? AND digest = ?", [record.run_id, UNREADABLE]
+                    )
 
     def _duplicate(
         self,
@@ -367,31 +427,44 @@ class Daemon:
             self.log(f"{description.run_id}: aborted by the instrument: {progress.aborted}")
         watched.settled = (progress.signature, sheet_digest)
 
-    def _miss_folders(self, there: set[Path], records: dict[str, RunRecord]) -> None:
+    def _miss_folders(
+        self, found: Sequence[Found], here: Collection[str], records: dict[str, RunRecord]
+    ) -> None:
         """Runs whose folder went away before they were in the lake."""
         root = self.root.resolve()
-        resolved = {folder.resolve() for folder in there}
+        hidden = [one.folder.resolve() for one in found if one.source is None]
         for record in records.values():
             folder = Path(record.folder) if record.folder is not None else None
-            if folder is None or not folder.is_relative_to(root) or folder in resolved:
+            if folder is None or not folder.is_relative_to(root) or record.run_id in here:
                 continue
-            if record.state not in ("receiving", "ingesting") or self.processes.is_running(record.run_id):
+            if record.state not in _UNFINISHED or self.processes.is_running(record.run_id):
                 continue
-            description = RunDescription(
-                run_id=record.run_id,
-                platform=record.platform or "",
-                instrument=record.instrument or "",
-                flowcell=record.flowcell or "",
-                started=None,
-                digest=record.digest or "",
-                folder=folder,
-            )
-            record_run(self.catalog, description, "quarantined", error=f"{folder}: the folder is gone")
+            if any(folder.is_relative_to(unseen) for unseen in hidden):
+                continue
+            record_run(self.catalog, _described(record), "quarantined", error=f"{folder}: the folder is gone")
             self.monitor.failed("folder")
             self.log(f"{record.run_id}: quarantined: {folder} is gone")
-        for folder in [folder for folder in self._watched if folder not in there]:
-            if not any(folder == key for key in self.processes.running):
-                del self._watched[folder]
+        there = {one.folder for one in found}
+        for key, one in list(self._watched.items()):
+            if key not in there and key not in self.processes.running and not one.gone:
+                del self._watched[key]
+
+    def _refuse_emptied(self, found: Sequence[Found], records: dict[str, RunRecord]) -> None:
+        """Raises OSError where not the runs are gone, but what they lie on: no mount leaves an empty folder."""
+        status = os.stat(self.root)
+        identity = (status.st_dev, status.st_ino)
+        if found:
+            self._root_seen = identity
+            return
+        root = self.root.resolve()
+        missed = any(
+            one.state in _UNFINISHED and Path(one.folder or "").is_relative_to(root)
+            for one in records.values()
+        )
+        if self._root_seen is None and missed and not os.listdir(root):
+            raise OSError("it is empty, and runs are known to be arriving in it")
+        if self._root_seen not in (None, identity):
+            raise OSError("it is another folder than before, and empty")
 
     def _lost(self, why: str) -> None:
         self.monitor.failed("share")
@@ -404,52 +477,85 @@ class Daemon:
     # -----------------------------------------------------------------------------------------------------
     # Sheets.
 
-    def _sheet(self, source: RunSource, description: RunDescription) -> Path | None:
-        return self._given_sheet(description.flowcell, description.run_id) or source.sample_sheet()
-
     def _given_sheet(self, flowcell: str, run_id: str) -> Path | None:
-        if self.settings.sheets is None:
-            return None
-        for name in (run_id, flowcell):
-            path = self.settings.sheets / f"{name}.csv"
-            if name and path.is_file():
-                return path
-        return None
+        return given_sheet(self.settings.sheets, flowcell, run_id)
 
-    def _assign_late_sheets(self, records: dict[str, RunRecord]) -> None:
+    def _see_sheet(self, watched: Watched, sheet: Path | None) -> str | None:
+        digest = digest_of(sheet)
+        watched.sheet_looks = watched.sheet_looks + 1 if digest == watched.sheet else 1
+        watched.sheet = digest
+        return digest
+
+    def _sheet_rests(self, watched: Watched) -> bool:
+        return watched.sheet is None or watched.sheet_looks >= 2
+
+    def _sheet_to_import(
+        self, watched: Watched, description: RunDescription, sheet: Path | None
+    ) -> Path | None:
+        """The sheet to import a run by; None leaves the choice to the run folder, which knows what was replaced."""
+        given = self._given_sheet(description.flowcell, description.run_id)
+        if sheet is None or given != sheet or watched.sheet is None:
+            return None
+        record = find_run(self.catalog, description.run_id)
+        if record is None or record.sample_sheet == watched.sheet:
+            return sheet
+        return sheet if is_news(self.catalog, description.run_id, sheet, watched.sheet) else None
+
+    def _late_sheet(
+        self,
+        watched: Watched,
+        description: RunDescription,
+        record: RunRecord,
+        sheet: Path | None,
+        *,
+        needs_folder: bool,
+    ) -> None:
+        """Have a run that is in the lake assigned by a sheet that came since."""
+        digest = watched.sheet
+        if sheet is None or digest is None or record.platform != _ASSIGNED:
+            return
+        if digest == record.sample_sheet or watched.settled == ("sheet", digest):
+            return
+        if not self._sheet_rests(watched):
+            watched.waiting = "sheet"
+            return
+        if not is_news(self.catalog, record.run_id, sheet, digest):
+            self._tell(
+                watched,
+                f"{record.run_id}: {sheet} is not taken: the run was assigned by another sheet since; save it again"
+                " to have it taken",
+            )
+            return
+        self._start(
+            watched, description, sheet, settled=("sheet", digest), needed=0, folder_gone=not needs_folder
+        )
+
+    def _assign_late_sheets(
+        self, found: Sequence[Found], here: Collection[str], records: dict[str, RunRecord]
+    ) -> None:
         """Sheets given for runs whose folders are no longer there."""
-        here = {one.folder.resolve() for one in self._watched.values()}
+        there = {one.folder for one in found}
         for record in records.values():
             if record.state not in _DONE or record.digest is None or record.folder is None:
                 continue
-            folder = Path(record.folder)
-            if folder in here or self.processes.is_running(record.run_id):
+            if record.run_id in here or self.processes.is_running(record.run_id):
                 continue
             sheet = self._given_sheet(record.flowcell or "", record.run_id)
-            digest = _digest(sheet)
-            if digest is None or digest == record.sample_sheet:
+            folder = Path(record.folder)
+            if sheet is None or folder in there:
                 continue
             watched = self._watched.setdefault(folder, Watched(folder=folder))
-            if watched.settled == ("sheet", digest):
-                continue
-            description = RunDescription(
-                run_id=record.run_id,
-                platform=record.platform or "",
-                instrument=record.instrument or "",
-                flowcell=record.flowcell or "",
-                started=None,
-                digest=record.digest,
-                folder=folder,
-            )
-            self._start(watched, description, sheet, settled=("sheet", digest), needed=0, folder_gone=True)
+            watched.waiting, watched.gone = "", True
+            self._see_sheet(watched, sheet)
+            self._late_sheet(watched, _described(record), record, sheet, needs_folder=False)
 
     # -----------------------------------------------------------------------------------------------------
     # Small things.
 
-    def _remember(self, watched: Watched, progress: RunProgress, now: float) -> None:
-        if progress.signature != watched.signature:
-            watched.signature, watched.since, watched.looks = progress.signature, now, 0
-        watched.looks += 1
+    def _fault(self, watched: Watched, text: str) -> None:
+        if watched.told != text:
+            self.monitor.failed("folder")
+        self._tell(watched, text)
 
     def _tell(self, watched: Watched, text: str) -> None:
         if watched.told != text:
@@ -467,13 +573,17 @@ class Daemon:
         self.monitor.polled(states, waiting, shutil.disk_usage(self.catalog.layout.root).free)
 
 
-def _digest(sheet: Path | None) -> str | None:
-    if sheet is None:
-        return None
-    try:
-        return hashlib.sha256(sheet.read_bytes()).hexdigest()
-    except FileNotFoundError:
-        return None
+def _described(record: RunRecord) -> RunDescription:
+    """The run of a record, as its folder described it."""
+    return RunDescription(
+        run_id=record.run_id,
+        platform=record.platform or "",
+        instrument=record.instrument or "",
+        flowcell=record.flowcell or "",
+        started=None,
+        digest=record.digest or "",
+        folder=Path(record.folder or ""),
+    )
 
 
 def stop_on_signals(daemon: Daemon) -> None:
@@ -481,7 +591,8 @@ def stop_on_signals(daemon: Daemon) -> None:
 
     def first(number: int, frame: object) -> None:
         del number, frame
-        daemon.stop.set()
+        # By another thread: the one that is interrupted here may hold the event's lock, waiting for it.
+        Thread(target=daemon.stop.set).start()
         for one in (signal.SIGTERM, signal.SIGINT):
             signal.signal(one, signal.SIG_DFL)
 

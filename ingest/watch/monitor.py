@@ -10,7 +10,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from baselake.errors import StorageError
 
 _STATES = ("receiving", "ingesting", "complete", "quarantined", "aborted", "imported")
-_WAITS = ("instrument", "worker", "retry", "space")
+_KINDS = ("share", "folder", "worker", "storage")
+_WAITS = ("instrument", "worker", "retry", "space", "sheet")
 
 
 class PrometheusMonitor:
@@ -41,6 +42,8 @@ class PrometheusMonitor:
         self._failures = Counter(
             "baselake_watch_failures", "What went wrong, by kind", ["kind"], registry=here
         )
+        for kind in _KINDS:
+            self._failures.labels(kind)  # at 0: an increase from nothing is none to Prometheus
 
     def polled(self, runs: dict[str, int], waiting: dict[str, int], free: int) -> None:
         for state in {*_STATES, *runs}:
