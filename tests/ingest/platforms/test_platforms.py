@@ -15,6 +15,7 @@ from unittest import mock
 import pytest
 
 from baselake.catalog.catalog import Catalog, connect
+from baselake.catalog.references import add_reference
 from baselake.config import Config
 from baselake.errors import ConflictError, InputError, StorageError
 from baselake.ingest.platforms import folder_run, open_platform_run
@@ -22,6 +23,7 @@ from baselake.ingest.run_records import find_run
 from baselake.ingest.run_source import RunOptions, RunResult, RunSource
 from baselake.progress import QUIET
 
+from ..sam_files import CONTIGS, sam_line, write_bam
 from . import run_folders as made
 from .run_folders import FLOWCELL, FOLDERS, MOVIE, ONT_RUN, ULTIMA_RUN
 
@@ -466,3 +468,27 @@ class TestInterrupted:
         after = opened(folder).progress()
         assert after.signature != before.signature
         assert after.bytes > before.bytes
+
+
+def test_alignments_of_a_sample_go_in_together(catalog: Catalog, tmp_path: Path) -> None:
+    """Of several files, in coordinates' order by themselves; undetermined reads have none."""
+    fasta = made.write(
+        tmp_path / "ref.fa",
+        "".join(f">{name}\n{'ACGT' * (length // 4)}\n" for name, length in CONTIGS.items()),
+    )
+    add_reference(catalog, fasta, "tiny")
+    folder = tmp_path / ONT_RUN
+    for place, number in (("barcode01", 1), ("barcode01", 2), ("unclassified", 1)):
+        (folder / "bam_pass" / place).mkdir(parents=True, exist_ok=True)
+        lines = [sam_line(f"{place}-{number}-{pos}", pos=pos, tags=made.MODIFIED) for pos in (100, 300)]
+        write_bam(folder / "bam_pass" / place / f"{number}.bam", lines)
+    made.write(folder / "final_summary_a_b_c.txt", "flow_cell_id=PAA12345\nbam_files_in_final_dest=3\n")
+    done = ingest(catalog, folder)
+    assert (done.faults, done.units) == ((), 3)
+    assert reads(catalog) == {"PAA12345_barcode01": 4, None: 2}
+    rows = catalog.query("SELECT sample_id, name, start FROM alignments ORDER BY start, name").to_pylist()
+    assert [tuple(row.values()) for row in rows] == [
+        ("PAA12345_barcode01", f"barcode01-{number}-{pos}", pos - 1)
+        for pos in (100, 300)
+        for number in (1, 2)
+    ]
