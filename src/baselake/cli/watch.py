@@ -42,6 +42,13 @@ from baselake.ingest.run_source import MISSING
     show_default=True,
     help="Likewise where there is no end marker.",
 )
+@click.option(
+    "--retry",
+    type=float,
+    default=30.0,
+    show_default=True,
+    help="Seconds until what failed is tried again; twice as many each time, up to an hour.",
+)
 @click.option("--depth", type=int, default=2, show_default=True, help="Folders below FOLDER to look into.")
 @click.option("--workers", type=int, default=1, show_default=True, help="Runs imported at once.")
 @click.option("--reserve", default="10GiB", show_default=True, help="Free space to leave on the lake's disk.")
@@ -74,6 +81,7 @@ def command(
     settle_unmarked: float,
     patience: float,
     abandoned: float,
+    retry: float,
     depth: int,
     workers: int,
     reserve: str,
@@ -106,6 +114,7 @@ def command(
         unmarked=settle_unmarked,
         patience=patience,
         abandoned=abandoned,
+        retry=retry,
         depth=depth,
         workers=workers,
         reserve=kept_free,
