@@ -1,12 +1,7 @@
 -- The reads of a lane in the order they are stored, laid out as one read group wants them, with the index bases that
 -- tell whose they are. No join and no ORDER BY, either of which could part the segments of a template.
 SELECT
-    name, segment, umi,
-    -- As BCL Convert heads its FASTQ records: the identifier after the name, then read:filtered:control:index.
-    name || coalesce(':' || umi, '') AS fastq_name,
-    segment || CASE WHEN filtered THEN ':Y:0:' ELSE ':N:0:' END || coalesce(index1_seq, '')
-    || coalesce('+' || index2_seq, '') AS comment,
-    tags, filtered, index1_seq, index2_seq,
+    name, segment, umi, tags, filtered, index1_seq, index2_seq,
     cut_read(
         seq, CASE segment WHEN 2 THEN $segment2_start ELSE $segment1_start END,
         CASE segment WHEN 2 THEN $segment2_length ELSE $segment1_length END, adapter_start,
