@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from baselake.cli.options import at_option, common, format_option, open_for_export, open_for_reading
+from baselake.cli.options import (
+    at_option,
+    common,
+    format_option,
+    open_for_export,
+    open_for_reading,
+    open_for_writing,
+)
 from baselake.cli.render import write_rows
 
 # What `show` says of a run, a table each: its title, and the query of which ? is the run.
@@ -87,3 +94,16 @@ def report(run: str, output: Path, at: int | None) -> None:
     with open_for_export(at) as lake:
         for path in export_demultiplexing(lake.catalog, run, output):
             click.echo(path)
+
+
+@command.command("assign")
+@click.argument("run")
+@click.argument("sheet", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@common
+def assign(run: str, sheet: Path | None) -> None:
+    """Assign the reads of RUN to samples by another SHEET, or to none; the run's folder is not needed.
+
+    Alignments and calls of samples whose reads change are taken away; `--at` an earlier snapshot still shows them.
+    """
+    with open_for_writing() as lake:
+        lake.assign(run, sheet)
