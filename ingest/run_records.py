@@ -7,6 +7,7 @@ what), `aborted` (the instrument gave it up), `imported` (read files, without a 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -82,6 +83,19 @@ def find_run(catalog: Catalog | Transaction, run_id: str) -> RunRecord | None:
     """The run of a name; None where there is none."""
     rows = catalog.query(f"SELECT {_COLUMNS} FROM runs WHERE run_id = ?", [run_id]).to_pylist()
     return RunRecord(**rows[0]) if rows else None
+
+
+def described(record: RunRecord) -> RunDescription:
+    """The run of a record, as its folder described it, but for when it was started."""
+    return RunDescription(
+        run_id=record.run_id,
+        platform=record.platform or "",
+        instrument=record.instrument or "",
+        flowcell=record.flowcell or "",
+        started=None,
+        digest=record.digest or "",
+        folder=Path(record.folder or ""),
+    )
 
 
 def record_run(

@@ -4,6 +4,7 @@ What the daemon knows of a run beyond the catalog is gone when it dies, and foun
 lake is in the catalog alone, so that a new daemon goes on with the first that is not.
 """
 
+import math
 import os
 import random
 import shutil
@@ -23,6 +24,7 @@ from baselake.errors import BaselakeError, LakeError, StorageError
 from baselake.ingest.run_records import (
     UNREADABLE,
     RunRecord,
+    described,
     find_run,
     record_run,
     run_records,
@@ -100,8 +102,10 @@ class Daemon:
             self._share_lost = False
             self.log(f"{self.root}: the share is back")
         here: set[str] = set()
-        for one in found:
-            watched = self._watched.setdefault(one.folder, Watched(folder=one.folder))
+        look = {one.folder: self._watched.setdefault(one.folder, Watched(folder=one.folder)) for one in found}
+        # Workers go to who came first, whatever its name.
+        for one in sorted(found, key=lambda one: look[one.folder].queued):
+            watched = look[one.folder]
             watched.waiting, watched.gone = "", False
             try:
                 if one.source is not None:
@@ -272,7 +276,9 @@ class Daemon:
             return
         if len(self.processes.running) >= self.settings.workers:
             watched.waiting = "worker"
+            watched.queued = min(watched.queued, now)
             return
+        watched.queued = math.inf
         free = shutil.disk_usage(self.catalog.layout.root).free
         needed = max(0, needed - self._bytes_there(description.run_id)) if needed else 0
         if free < needed + self.settings.reserve:
@@ -367,7 +373,7 @@ class Daemon:
         if watched.looks < 2 or now - watched.since < self.settings.settle:
             return
         if known:
-            descriptions = [_described(one) for one in known]
+            descriptions = [described(one) for one in known]
         else:
             descriptions = [
                 RunDescription(
@@ -441,7 +447,7 @@ class Daemon:
                 continue
             if any(folder.is_relative_to(unseen) for unseen in hidden):
                 continue
-            record_run(self.catalog, _described(record), "quarantined", error=f"{folder}: the folder is gone")
+            record_run(self.catalog, described(record), "quarantined", error=f"{folder}: the folder is gone")
             self.monitor.failed("folder")
             self.log(f"{record.run_id}: quarantined: {folder} is gone")
         there = {one.folder for one in found}
@@ -547,7 +553,7 @@ class Daemon:
             watched = self._watched.setdefault(folder, Watched(folder=folder))
             watched.waiting, watched.gone = "", True
             self._see_sheet(watched, sheet)
-            self._late_sheet(watched, _described(record), record, sheet, needs_folder=False)
+            self._late_sheet(watched, described(record), record, sheet, needs_folder=False)
 
     # -----------------------------------------------------------------------------------------------------
     # Small things.
@@ -571,19 +577,6 @@ class Daemon:
             if one.waiting:
                 waiting[one.waiting] = waiting.get(one.waiting, 0) + 1
         self.monitor.polled(states, waiting, shutil.disk_usage(self.catalog.layout.root).free)
-
-
-def _described(record: RunRecord) -> RunDescription:
-    """The run of a record, as its folder described it."""
-    return RunDescription(
-        run_id=record.run_id,
-        platform=record.platform or "",
-        instrument=record.instrument or "",
-        flowcell=record.flowcell or "",
-        started=None,
-        digest=record.digest or "",
-        folder=Path(record.folder or ""),
-    )
 
 
 def stop_on_signals(daemon: Daemon) -> None:

@@ -1,5 +1,6 @@
 """What the daemon remembers of a folder; gone when it ends, and found out again."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ class Watched:
         failures: in a row, of the worker or the store.
         crashes: of the worker, in a row.
         not_before: when the next attempt may be made.
+        queued: since when it waits for a worker: infinity where it does not.
         settled: signature and sheet at which the run was last dealt with: until either changes there is nothing to do.
         sheet: SHA-256 of the sheet at the last look.
         sheet_looks: how many looks in a row saw that one: a sheet may be half written.
@@ -36,6 +38,7 @@ class Watched:
     failures: int = 0
     crashes: int = 0
     not_before: float = 0.0
+    queued: float = math.inf
     settled: tuple[str, str | None] | None = None
     sheet: str | None = None
     sheet_looks: int = 0

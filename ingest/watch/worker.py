@@ -57,7 +57,15 @@ def main() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != task["parent"]:
         sys.exit(1)  # the daemon ended before the line above
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    told_to_end = False
+
+    def end(number: int, frame: object) -> None:
+        nonlocal told_to_end
+        del frame
+        told_to_end = True
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
     try:
         answer = _work(task)
     except (StorageError, LakeError, duckdb.IOException) as error:
@@ -66,6 +74,10 @@ def main() -> None:
         answer = {"outcome": "refused", "error": str(error)}
     except OSError as error:
         answer = {"outcome": "retry", "error": str(error)}
+    except RuntimeError:
+        if not told_to_end:
+            raise
+        sys.exit(128 + signal.SIGTERM)  # DuckDB makes an error of its own of an exit in the middle of a query
     print(json.dumps(answer), flush=True)
 
 
