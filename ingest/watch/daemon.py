@@ -11,7 +11,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Thread
 from typing import Protocol
@@ -35,7 +35,7 @@ from baselake.ingest.watch.discover import Found, find_runs
 from baselake.ingest.watch.processes import Answer, Processes
 from baselake.ingest.watch.settings import WatchSettings
 from baselake.ingest.watch.sheets import digest_of, given_sheet, is_news
-from baselake.ingest.watch.watched import Watched
+from baselake.ingest.watch.watched import Stamp, Watched, stamps
 from baselake.lake.schema import TABLES
 
 _DONE = ("complete", "imported")
@@ -186,6 +186,7 @@ class Daemon:
             self._late_sheet(watched, description, record, sheet, needs_folder=True)
             return
         progress = source.progress()
+        progress = replace(progress, signature=progress.signature + watched.mended())
         if progress.signature != watched.signature:
             watched.signature, watched.since, watched.looks = progress.signature, now, 0
         watched.looks += 1
@@ -320,6 +321,7 @@ class Daemon:
                 self._record_sheet(answer, None)
             watched.failures = watched.crashes = 0
             watched.settled = answer.settled
+            watched.faulty = self._faulty(run_id)
             said = f"{run_id}: {answer.outcome}, {answer.units} units and {answer.reads:,} reads imported"
             self.log(f"{said}; {answer.error}" if answer.error else said)
             return
@@ -343,6 +345,12 @@ class Daemon:
         watched.waiting = "retry"
         self.monitor.failed("storage" if answer.outcome == "retry" else "worker")
         self.log(f"{run_id}: failed, next attempt in {pause:,.0f} s: {answer.error}")
+
+    def _faulty(self, run_id: str) -> dict[Path, Stamp | None]:
+        rows = self.catalog.query(
+            "SELECT DISTINCT path FROM run_faults WHERE run_id = ? ORDER BY path LIMIT 100", [run_id]
+        )
+        return stamps(map(Path, rows["path"].to_pylist()))
 
     def _record_sheet(self, answer: Answer, error: str | None) -> None:
         """Set down whether a sheet could be assigned; the run itself is as it was."""

@@ -1,10 +1,27 @@
 """What the daemon remembers of a folder; gone when it ends, and found out again."""
 
 import math
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from baselake.ingest.run_source import RunCheck
+
+Stamp = tuple[int, int]
+
+
+def stamps(paths: Iterable[Path]) -> dict[Path, Stamp | None]:
+    """Size and time of change of files; None where there is none."""
+    found: dict[Path, Stamp | None] = {}
+    for path in paths:
+        try:
+            status = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            found[path] = None
+        else:
+            found[path] = status.st_size, status.st_mtime_ns
+    return found
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +42,7 @@ class Watched:
         sheet: SHA-256 of the sheet at the last look.
         sheet_looks: how many looks in a row saw that one: a sheet may be half written.
         gone: its folder is not there, only a sheet for it.
+        faulty: the files for which it is in quarantine, and size and time of change of each; None: not there.
         waiting: what it waits for, for people; empty: nothing.
         told: the last thing that was logged of it, not to be logged again.
     """
@@ -43,5 +61,14 @@ class Watched:
     sheet: str | None = None
     sheet_looks: int = 0
     gone: bool = False
+    faulty: dict[Path, Stamp | None] = field(default_factory=dict)
     waiting: str = ""
     told: str = ""
+
+    def mended(self) -> str:
+        """What has become of its faulty files; empty: they are as they were.
+
+        A file that is overwritten in its place changes nothing else that a cheap look at a folder sees.
+        """
+        now = stamps(self.faulty)
+        return "" if now == self.faulty else str(now)
