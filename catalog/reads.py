@@ -51,8 +51,8 @@ def stream_reads(
     for batch in catalog.stream(reads, parameters, batch_rows):
         mine = batch.filter(pc.is_in(batch["barcode"], value_set=barcodes))
         if mine.num_rows:
-            columns = {name: mine[name] for name in stored} | (_fastq_heads(mine) if made else {})
-            yield pa.RecordBatch.from_arrays([columns[name] for name in chosen], names=chosen)
+            there = {name: mine[name] for name in stored} | (_fastq_heads(mine) if made else {})
+            yield pa.RecordBatch.from_arrays([there[name] for name in chosen], names=chosen)
 
 
 def _fastq_heads(reads: pa.RecordBatch) -> dict[str, pa.Array]:
