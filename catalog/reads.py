@@ -44,14 +44,14 @@ def stream_reads(
         [read_group_id],
     )["barcode"].combine_chunks()
     made = any(column in ("fastq_name", "comment") for column in chosen)
-    stored = [column for column in chosen if column not in ("fastq_name", "comment")]
-    stored += [column for column in _HEADS if made and column not in stored]
+    needed = [column for column in chosen if column not in ("fastq_name", "comment")]
+    needed += [column for column in _HEADS if made and column not in needed]
     # Told apart here and not in SQL: a join there does not keep the order, which parts the segments of templates.
-    reads = f"SELECT {', '.join(stored)}, barcode FROM ({catalog.statement('assigned_reads')})"
+    reads = f"SELECT {', '.join(needed)}, barcode FROM ({catalog.statement('assigned_reads')})"
     for batch in catalog.stream(reads, parameters, batch_rows):
         mine = batch.filter(pc.is_in(batch["barcode"], value_set=barcodes))
         if mine.num_rows:
-            there = {name: mine[name] for name in stored} | (_fastq_heads(mine) if made else {})
+            there = {name: mine[name] for name in needed} | (_fastq_heads(mine) if made else {})
             yield pa.RecordBatch.from_arrays([there[name] for name in chosen], names=chosen)
 
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Thread
-from typing import Protocol
 
 import duckdb
 
@@ -35,25 +34,12 @@ from baselake.ingest.watch.discover import Found, find_runs
 from baselake.ingest.watch.processes import Answer, Processes
 from baselake.ingest.watch.settings import WatchSettings
 from baselake.ingest.watch.sheets import digest_of, given_sheet, is_news
-from baselake.ingest.watch.watched import Stamp, Watched, stamps
+from baselake.ingest.watch.watched import Monitor, Stamp, Watched, stamps
 from baselake.lake.schema import TABLES
 
 _DONE = ("complete", "imported")
 _UNFINISHED = ("receiving", "ingesting")
 _ASSIGNED = "ILLUMINA"  # platform whose runs are assigned by a sheet apart from their import
-
-
-class Monitor(Protocol):
-    """Where the daemon's figures are shown."""
-
-    def polled(self, runs: dict[str, int], waiting: dict[str, int], free: int) -> None:
-        """After each look: runs by state in the catalog, runs by what the daemon waits for, free bytes of the lake."""
-
-    def answered(self, outcome: str, units: int, reads: int) -> None:
-        """After each worker."""
-
-    def failed(self, kind: str) -> None:
-        """After each thing that went wrong: `share`, `folder`, `worker`, `storage`."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,10 +1,11 @@
-"""What the daemon remembers of a folder; gone when it ends, and found out again."""
+"""What the daemon remembers of a folder, gone when it ends and found out again; and what it is shown by."""
 
 import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from baselake.ingest.run_source import RunCheck
 
@@ -72,3 +73,16 @@ class Watched:
         """
         now = stamps(self.faulty)
         return "" if now == self.faulty else str(now)
+
+
+class Monitor(Protocol):
+    """Where the daemon's figures are shown."""
+
+    def polled(self, runs: dict[str, int], waiting: dict[str, int], free: int) -> None:
+        """After each look: runs by state in the catalog, runs by what the daemon waits for, free bytes of the lake."""
+
+    def answered(self, outcome: str, units: int, reads: int) -> None:
+        """After each worker."""
+
+    def failed(self, kind: str) -> None:
+        """After each thing that went wrong: `share`, `folder`, `worker`, `storage`."""

@@ -40,7 +40,9 @@ def test_init_upgrades_it_and_keeps_its_rows(old_lake: Path, config: Config) -> 
     assert create(old_lake, config) is False
     with connect(old_lake, config) as catalog:
         rows = catalog.query("SELECT name, seq, tile, sample_id FROM reads").to_pylist()
-        versions = catalog.query("SELECT version, release FROM schema_migrations ORDER BY version").to_pylist()
+        versions = catalog.query(
+            "SELECT version, release FROM schema_migrations ORDER BY version"
+        ).to_pylist()
     assert rows == [{"name": "q", "seq": "A", "tile": None, "sample_id": None}]
     assert versions == [
         {"version": 1, "release": "0.1.0"},
