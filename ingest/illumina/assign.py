@@ -97,7 +97,8 @@ def assign_sheet(catalog: Catalog, run_id: str, sheet: Path | None, progress: Pr
         NotFoundError: no such run, or it did not come from a run folder.
         InputError: the sheet is not sound, does not fit the run, or has an index in the wrong orientation.
         ConflictError: the sheet wants molecular identifiers or adapters found in the reads, for which the run's folder
-            has to be read again; or another process works on the run.
+            has to be read again; or its read groups are in the lake from another import.
+        LakeError: another process works on the run.
     """
     with held_lock(catalog.layout.run_lock(run_id), f"run {run_id} is worked on"):
         rows = catalog.query(

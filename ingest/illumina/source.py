@@ -26,7 +26,7 @@ from baselake.ingest.illumina.run_info import RunInfo, read_run_info
 from baselake.ingest.illumina.run_parameters import read_run_parameters
 from baselake.ingest.illumina.sample_sheet import SampleSheet, read_sample_sheet
 from baselake.ingest.objects import illumina_objects, keep_objects
-from baselake.ingest.run_records import find_run, put_faults, put_metrics, put_run, summary
+from baselake.ingest.run_records import UNREADABLE, find_run, put_faults, put_metrics, put_run, summary
 from baselake.ingest.run_source import Fault, RunCheck, RunDescription, RunOptions, RunProgress, RunResult
 from baselake.lake.parquet import storage_error
 from baselake.progress import Progress, Task
@@ -119,7 +119,7 @@ def _aborted(root: Path) -> str | None:
 def _ingest(run: IlluminaRun, catalog: Catalog, options: RunOptions, progress: Progress) -> RunResult:
     run_id = run.info.run_id
     record = find_run(catalog, run_id)
-    if record is not None and record.digest != run.info.digest:
+    if record is not None and record.digest not in (run.info.digest, UNREADABLE):
         raise ConflictError(
             f"another run named {run_id} is in the lake, from {record.folder or 'read files'}",
             str(run.root),
