@@ -46,7 +46,8 @@ def peer() -> Callable[[str], str]:
         path = shutil.which(name)
         if path is None:
             _missing(
-                f"{name} is not installed; apt-get install samtools bcftools freebayes bwa picard-tools libcommons-lang-java tabix"
+                f"{name} is not installed; apt-get install samtools bcftools freebayes bwa picard-tools"
+                " libcommons-lang-java tabix"
             )
         assert path is not None
         return path
