@@ -303,7 +303,7 @@ def _remove_unregistered(layout: LakeLayout, connection: duckdb.DuckDBPyConnecti
     paths = [layout.root / line.rstrip("\n") for line in lines if line.endswith("\n")]
     objects = [path for path in paths if path.is_relative_to(layout.objects)]
     known = _registered(connection) if len(paths) > len(objects) else set()
-    kept = {layout.root / path for path in _kept(connection)} if objects else set()
+    kept = {layout.root / path for path in _kept(connection, job_id)} if objects else set()
     for path in paths:
         if path.name not in known and path not in kept:
             path.unlink(missing_ok=True)
@@ -321,10 +321,10 @@ def _registered(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {path.rsplit("/", 1)[-1] for (path,) in rows}
 
 
-def _kept(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """Paths of the files in `objects`, relative to the lake."""
+def _kept(connection: duckdb.DuckDBPyConnection, job_id: str) -> set[str]:
+    """Paths, relative to the lake, of what a job committed; an object may have been replaced since, and is kept."""
     cursor = connection.cursor()
-    rows = cursor.execute("SELECT path FROM lake.objects").fetchall()
+    rows = cursor.execute("SELECT unnest(outputs) FROM lake.lineage WHERE job_id = ?", [job_id]).fetchall()
     cursor.close()
     return {path for (path,) in rows}
 
