@@ -119,8 +119,10 @@ def _ingest(run: FolderRun, catalog: Catalog, options: RunOptions, progress: Pro
     found = run._contents(options)
     for note in found.notes:
         progress.note(f"{description.run_id}: {note}")
+    # Set down before anything can fail: a new daemon tells by it whether the folder has changed since.
+    seen = run.progress()
     with catalog.record() as tx:
-        put_run(tx, description, "ingesting")
+        put_run(tx, description, "ingesting", progress=seen)
     faults = [*found.faults, *_end_faults(found)]
     faulty = {fault.path for fault in faults}
     whole = [item for item in found.objects if item.path not in faulty]
