@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -12,8 +13,8 @@ import duckdb
 import pyarrow as pa
 
 from baselake.catalog import connection as connections
-from baselake.config import Config, load_config
-from baselake.errors import InputError
+from baselake.config import Config, check_database_url, keep_catalog, load_config
+from baselake.errors import ConflictError, InputError
 from baselake.lake.partition import LakeLayout
 
 if TYPE_CHECKING:
@@ -125,6 +126,11 @@ class Catalog:
         with self.job("") as job, job.commit() as transaction:
             yield transaction
 
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """DuckDB's connection, for what this class does not do."""
+        return self._connection
+
     def close(self) -> None:
         for cursor in self._idle:
             cursor.close()
@@ -166,13 +172,32 @@ def connect(
     return Catalog(layout, config, connection)
 
 
-def create(lake: Path, config: Config | None = None) -> bool:
+def create(lake: Path, config: Config | None = None, *, catalog: str | None = None) -> bool:
     """Make an empty lake in a folder; False where there is one already.
 
+    Args:
+        lake: the folder.
+        config: settings; None reads `baselake.toml` and the environment.
+        catalog: URL of the PostgreSQL database to keep the catalog in, which the lake's settings take down; None:
+            what they say already, else SQLite in the folder.
+
     Raises:
-        ConflictError: the folder holds something that is not a lake.
+        ConflictError: the folder holds something that is not a lake, or a lake whose catalog is elsewhere.
+        InputError: the URL is none, or has a password in it.
+        LakeError: the database cannot be reached, or the lake was made by a newer release.
     """
     layout = LakeLayout(lake.resolve())
-    return connections.create_lake(
-        layout, config if config is not None else load_config(layout.root, os.environ)
-    )
+    config = config if config is not None else load_config(layout.root, os.environ)
+    if catalog is not None and catalog != config.catalog:
+        check_database_url(catalog, "--catalog")
+        if config.catalog or layout.catalog.exists():
+            raise ConflictError(
+                f"the lake's catalog is {config.catalog or layout.catalog.name}",
+                str(layout.root),
+                "Leave --catalog out, or make another lake",
+            )
+        config = replace(config, catalog=catalog)
+    made = connections.create_lake(layout, config)
+    if catalog is not None:
+        keep_catalog(layout.root, catalog)
+    return made

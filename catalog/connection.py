@@ -1,20 +1,21 @@
 """DuckDB connections with a lake attached, and the creation of a lake."""
 
 import os
-import sqlite3
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
 
+from baselake.catalog.backends import Backend, backend_of
 from baselake.catalog.extensions import load_extensions
-from baselake.catalog.locks import commit_lock
+from baselake.catalog.files import record_forgotten_files, record_old_files
 from baselake.config import Config
 from baselake.errors import ConflictError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.2.0"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _SQL = Path(__file__).parent / "sql"
 
 
@@ -25,22 +26,23 @@ def connect(
 
     Args:
         layout: where the lake is.
-        config: threads and memory of DuckDB.
+        config: where its catalog is; threads and memory of DuckDB.
         read_only: refuse every change.
         snapshot: show the lake as it was at this snapshot; implies read-only.
 
     Raises:
         NotFoundError: there is no lake, or no such snapshot.
-        LakeError: the lake was made by a newer release.
+        LakeError: the lake was made by a newer release, or its catalog cannot be reached.
     """
-    if not layout.catalog.is_file():
+    backend = backend_of(layout, config)
+    if not backend.exists():
         raise NotFoundError("no lake here", str(layout.root), f"Run: baselake init --lake {layout.root}")
-    connection = _duckdb(layout, config)
+    connection = _duckdb(layout, config, backend)
     options = ["READ_ONLY"] if read_only or snapshot is not None else []
     if snapshot is not None:
         options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
     try:
-        _attach(connection, layout, layout.catalog, options)
+        _attach(connection, layout, backend.target(), options)
     except duckdb.Error as error:
         if snapshot is not None and "snapshot" in str(error).lower():
             raise NotFoundError(
@@ -48,7 +50,7 @@ def connect(
             ) from error
         raise LakeError(
             f"the catalog cannot be opened ({first_line(error)})",
-            str(layout.catalog),
+            backend.where,
             "Restore it from a backup",
         ) from error
     if snapshot is None:
@@ -59,47 +61,61 @@ def connect(
 def create_lake(layout: LakeLayout, config: Config) -> bool:
     """Make an empty lake; False where there is one already, whose tables are brought up to this release.
 
-    The catalog is made under another name and renamed when whole: a crash leaves no half lake.
+    A crash leaves no half lake.
 
     Raises:
         ConflictError: the folder holds something that is not a lake.
-        LakeError: the lake was made by a newer release.
+        LakeError: the lake was made by a newer release, or its catalog cannot be reached.
     """
-    if layout.catalog.is_file():
-        _upgrade(layout, config)
-        return False
-    unfinished = layout.catalog.with_suffix(".unfinished")
-    if layout.root.exists():
-        ours = {unfinished.name, "baselake.toml", layout.data.name, layout.jobs.name, layout.references.name}
-        ours |= {unfinished.name + suffix for suffix in ("-wal", "-shm", "-journal")}
-        strangers = sorted(entry.name for entry in layout.root.iterdir() if entry.name not in ours)
-        if strangers:
-            raise ConflictError(
-                f"the folder is not empty (it holds {strangers[0]})",
-                str(layout.root),
-                "Choose another folder",
-            )
+    _refuse_strangers(layout)
     for folder in (layout.data, layout.references, layout.jobs):
         folder.mkdir(parents=True, exist_ok=True)
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
-    # Write-ahead logging lets readers go on while a writer commits; SQLite keeps the choice in the file.
-    with sqlite3.connect(unfinished) as database:
-        database.execute("PRAGMA journal_mode = WAL")
-    database.close()
-    connection = _duckdb(layout, config)
-    _attach(connection, layout, unfinished, [])
+    backend = backend_of(layout, config)
+    connection = _duckdb(layout, config, backend)
+    try:
+        with backend.commit_lock(config.commit_timeout_seconds):
+            if backend.exists():
+                _attach(connection, layout, backend.target(), [])
+                if _upgrade(connection, layout):
+                    record_old_files(connection, layout)
+                return False
+            backend.create(partial(_make, connection, layout))
+            return True
+    finally:
+        connection.close()
+
+
+def _refuse_strangers(layout: LakeLayout) -> None:
+    if layout.catalog.is_file() or not layout.root.exists():
+        return
+    unfinished = layout.unfinished_catalog
+    ours = {layout.settings.name, layout.commit_lock.name}
+    ours |= {
+        folder.name
+        for folder in (layout.data, layout.jobs, layout.references, layout.scratch, layout.objects)
+    }
+    ours |= {layout.watch_lock.name, layout.run_lock("").parent.name}
+    ours |= {unfinished.name + suffix for suffix in ("", "-wal", "-shm", "-journal")}
+    strangers = sorted(entry.name for entry in layout.root.iterdir() if entry.name not in ours)
+    if strangers:
+        raise ConflictError(
+            f"the folder is not empty (it holds {strangers[0]})", str(layout.root), "Choose another folder"
+        )
+
+
+def _make(connection: duckdb.DuckDBPyConnection, layout: LakeLayout, target: str) -> None:
+    _attach(connection, layout, target, [])
     _migrate(connection, 0)
-    connection.close()
-    with sqlite3.connect(unfinished) as database:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.close()
-    os.rename(unfinished, layout.catalog)
-    return True
+    record_forgotten_files(connection, layout)
+    connection.execute("USE memory")
+    connection.execute("DETACH lake")
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
     """Bring the tables from a version to this release's, macros and views with them, in one transaction."""
+    # DuckDB writes to one database in a transaction; what is made here twice, after a crash, is made once.
+    for table in sorted((_SQL / "metadata").glob("*.sql")):
+        connection.execute(table.read_text())
     connection.execute("BEGIN")
     for step in sorted((_SQL / "schema").glob("*.sql")):
         number = int(step.name[:4])
@@ -115,18 +131,13 @@ def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
     connection.execute("COMMIT")
 
 
-def _upgrade(layout: LakeLayout, config: Config) -> None:
-    connection = _duckdb(layout, config)
-    try:
-        with commit_lock(layout.commit_lock, config.commit_timeout_seconds):
-            _attach(connection, layout, layout.catalog, [])
-            version, release = _version(connection)
-            if version > SCHEMA_VERSION:
-                raise _newer(layout, version, release)
-            if version < SCHEMA_VERSION:
-                _migrate(connection, version)
-    finally:
-        connection.close()
+def _upgrade(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> bool:
+    version, release = _version(connection)
+    if version > SCHEMA_VERSION:
+        raise _newer(layout, version, release)
+    if version < SCHEMA_VERSION:
+        _migrate(connection, version)
+    return version < SCHEMA_VERSION
 
 
 def first_line(error: BaseException) -> str:
@@ -139,7 +150,7 @@ def quoted(text: str | Path) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def _duckdb(layout: LakeLayout, config: Config) -> duckdb.DuckDBPyConnection:
+def _duckdb(layout: LakeLayout, config: Config, backend: Backend) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
         config={
             "threads": config.threads,
@@ -149,12 +160,12 @@ def _duckdb(layout: LakeLayout, config: Config) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": False,
         }
     )
-    load_extensions(connection)
+    load_extensions(connection, ("ducklake", backend.extension))
     return connection
 
 
 def _attach(
-    connection: duckdb.DuckDBPyConnection, layout: LakeLayout, catalog: Path, options: list[str]
+    connection: duckdb.DuckDBPyConnection, layout: LakeLayout, target: str, options: list[str]
 ) -> None:
     # The data path is given anew each time so that a lake whose folder was moved still opens.
     settings = [
@@ -163,7 +174,7 @@ def _attach(
         "DATA_INLINING_ROW_LIMIT 0",
         *options,
     ]
-    connection.execute(f"ATTACH {quoted(f'ducklake:sqlite:{catalog}')} AS lake ({', '.join(settings)})")
+    connection.execute(f"ATTACH {quoted(f'ducklake:{target}')} AS lake ({', '.join(settings)})")
     connection.execute("USE lake")
 
 

@@ -1,6 +1,7 @@
 """Loading DuckDB's extensions without a network."""
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -8,18 +9,23 @@ import duckdb
 from baselake.errors import MissingDependencyError
 
 # Extension name -> the wheel that carries it. DuckDB verifies the signature of each when it loads.
-_WHEELS = {"ducklake": "duckdb_extension_ducklake", "sqlite_scanner": "duckdb_extension_sqlite_scanner"}
+_WHEELS = {
+    "ducklake": "duckdb_extension_ducklake",
+    "postgres_scanner": "duckdb_extension_postgres_scanner",
+    "sqlite_scanner": "duckdb_extension_sqlite_scanner",
+}
 
 
-def load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
-    """Load what the catalog needs: an installed extension where there is one, else the one in the wheel.
+def load_extensions(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+    """Load extensions: an installed one where there is one, else the one in the wheel.
 
     Raises:
         MissingDependencyError: neither is there.
     """
     rows = connection.execute("SELECT extension_name FROM duckdb_extensions() WHERE installed").fetchall()
     installed = {name for (name,) in rows}
-    for name, module in _WHEELS.items():
+    for name in names:
+        module = _WHEELS[name]
         if name in installed:
             connection.load_extension(name)
             continue

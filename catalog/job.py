@@ -9,6 +9,7 @@ import shutil
 import socket
 import threading
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +21,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Parameters
 from baselake.catalog.connection import RELEASE, first_line, quoted
-from baselake.catalog.locks import commit_lock, try_lock
+from baselake.catalog.files import record_files, record_forgotten_files
+from baselake.catalog.locks import try_lock
 from baselake.config import Config
 from baselake.errors import LakeError
 from baselake.lake.objects import copy_file
@@ -127,6 +130,7 @@ class Job:
         self._numbers = 0
         self._lock = threading.Lock()
         self._committed = False
+        self._recorded = True  # nothing was committed yet that would have to be
         layout.jobs.mkdir(parents=True, exist_ok=True)
         self._journal = open(layout.job_journal(self.id), "x")  # noqa: SIM115 - closed by _end
         flock(self._journal, LOCK_EX)
@@ -195,7 +199,7 @@ class Job:
         Raises:
             LakeError: the catalog refused the transaction, or another writer held the lock too long.
         """
-        with commit_lock(self._layout.commit_lock, self._config.commit_timeout_seconds):
+        with backend_of(self._layout, self._config).commit_lock(self._config.commit_timeout_seconds):
             cursor = self._connection.cursor()
             cursor.execute("USE lake")
             cursor.execute("BEGIN")
@@ -203,7 +207,7 @@ class Job:
                 yield Transaction(self, cursor)
                 self._register(cursor)
                 cursor.execute("COMMIT")
-                self._committed = True
+                self._committed, self._recorded = True, False
             except duckdb.Error as error:
                 raise LakeError(
                     f"the catalog refused the {self._operation or 'change'} ({first_line(error)})",
@@ -215,6 +219,16 @@ class Job:
                 cursor.close()
                 if not self._committed:
                     _remove_unregistered_inserts(self._layout, self._connection)
+            self._record()
+
+    def _record(self) -> None:
+        checksums = {file.path.name: file.checksum for file in self._files.values()}
+        try:
+            record_files(self._connection, self._layout, checksums)
+            self._recorded = True
+        except (duckdb.Error, OSError) as error:
+            # What was committed stands. The journal stays too, by which the next writer knows to do this.
+            warnings.warn(f"checksums are left to the next writer: {error}", stacklevel=2)
 
     def _note(self, path: Path) -> None:
         """Journal a path before there is a file."""
@@ -263,7 +277,8 @@ class Job:
         if not self._committed:
             _remove_unregistered(self._layout, self._connection, self.id)
         shutil.rmtree(self._layout.job_scratch(self.id), ignore_errors=True)
-        self._layout.job_journal(self.id).unlink(missing_ok=True)
+        if self._recorded:
+            self._layout.job_journal(self.id).unlink(missing_ok=True)
         self._journal.close()
 
 
@@ -284,8 +299,9 @@ def sweep(layout: LakeLayout, connection: duckdb.DuckDBPyConnection, config: Con
         os.close(descriptor)
         cleared += 1
     if cleared:
-        with commit_lock(layout.commit_lock, config.commit_timeout_seconds):
+        with backend_of(layout, config).commit_lock(config.commit_timeout_seconds):
             _remove_unregistered_inserts(layout, connection)
+            record_forgotten_files(connection, layout)
     return cleared
 
 

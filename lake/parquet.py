@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from baselake.errors import StorageError
+from baselake.lake.checksum import SummedFile
 from baselake.lake.schema import TableSpec
 
 # Of 1 M pairs of 101 bp, level 1 makes 139.5 MB and level 3 138.4 MB for a seventh more processor time of the whole
@@ -22,12 +23,13 @@ ROW_GROUP_BYTES = 128 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFile:
-    """A finished Parquet file: its table, absolute path, rows and bytes."""
+    """A finished Parquet file: its table, absolute path, rows, bytes and their checksum (`lake/checksum.py`)."""
 
     table: str
     path: Path
     rows: int
     bytes: int
+    checksum: str
 
 
 class TableWriter:
@@ -49,7 +51,7 @@ class TableWriter:
         self._metadata: list[pq.FileMetaData] = []
         self._writer: pq.ParquetWriter | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(path, "xb")  # noqa: SIM115 - closed by close()
+        self._file = SummedFile(open(path, "xb"))  # noqa: SIM115 - closed by close()
 
     def write(self, rows: pa.Table | pa.RecordBatch) -> None:
         """Append rows; columns are taken by name and must be those of the table's schema.
@@ -93,7 +95,11 @@ class TableWriter:
             raise storage_error(error, self._path) from error
         (metadata,) = self._metadata
         done = DataFile(
-            table=self._spec.name, path=self._path, rows=metadata.num_rows, bytes=self._path.stat().st_size
+            table=self._spec.name,
+            path=self._path,
+            rows=metadata.num_rows,
+            bytes=self._path.stat().st_size,
+            checksum=self._file.checksum(),
         )
         if self._finished is not None:
             self._finished(done)

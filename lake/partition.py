@@ -1,7 +1,7 @@
 """Every path inside a lake is spelled here and nowhere else.
 
 LAKE/
-├── catalog.sqlite          DuckLake's metadata
+├── catalog.sqlite          DuckLake's metadata, unless a PostgreSQL server has it
 ├── baselake.toml           settings, optional
 ├── commit.lock             held while one writer commits
 ├── watch.lock              held by the daemon
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from baselake.config import SETTINGS
 from baselake.errors import InputError
 from baselake.lake.schema import TableSpec
 
@@ -36,6 +37,15 @@ class LakeLayout:
     @property
     def catalog(self) -> Path:
         return self.root / "catalog.sqlite"
+
+    @property
+    def unfinished_catalog(self) -> Path:
+        """The catalog while it is made."""
+        return self.root / "catalog.unfinished"
+
+    @property
+    def settings(self) -> Path:
+        return self.root / SETTINGS
 
     @property
     def commit_lock(self) -> Path:

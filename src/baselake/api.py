@@ -273,10 +273,17 @@ def open_lake(
     return Lake(catalogs.connect(Path(path), read_only=read_only, snapshot=snapshot), progress)
 
 
-def create_lake(path: str | os.PathLike[str]) -> bool:
+def create_lake(path: str | os.PathLike[str], *, catalog: str | None = None) -> bool:
     """Make an empty lake in a folder; False where there is one already.
 
+    Args:
+        path: the folder; nodes that share a lake see it all.
+        catalog: URL of an empty PostgreSQL database to keep the catalog in; None: SQLite in the folder, or what the
+            lake's settings say.
+
     Raises:
-        ConflictError: the folder holds something that is not a lake.
+        ConflictError: the folder holds something that is not a lake, or a lake whose catalog is elsewhere.
+        InputError: the URL is none, or has a password in it.
+        LakeError: the database cannot be reached.
     """
-    return catalogs.create(Path(path))
+    return catalogs.create(Path(path), catalog=catalog)

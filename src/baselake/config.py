@@ -3,15 +3,18 @@
 Order of precedence: environment, then `baselake.toml` in the lake's folder, then the defaults below.
 """
 
+import json
 import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 from baselake.errors import InputError
 
+SETTINGS = "baselake.toml"  # in the lake's folder
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -25,11 +28,14 @@ class Config:
             with a unit: `8GiB`.
         commit_timeout_seconds: how long to wait for another writer's commit before giving up.
             `BASELAKE_COMMIT_TIMEOUT_SECONDS`.
+        catalog: URL of the PostgreSQL database that holds the catalog, without a password; empty: SQLite in the
+            lake's folder. It is the lake's and no user's: `baselake init --catalog` writes it into `baselake.toml`.
     """
 
     threads: int
     memory_bytes: int
     commit_timeout_seconds: int
+    catalog: str = ""
 
 
 def default_config() -> Config:
@@ -56,7 +62,7 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
     Raises:
         InputError: `baselake.toml` or a `BASELAKE_` variable holds something that is no setting.
     """
-    path = lake / "baselake.toml"
+    path = lake / SETTINGS
     chosen: dict[str, tuple[object, str]] = {}
     if path.is_file():
         try:
@@ -74,9 +80,13 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
 
     known = {field.name for field in fields(Config)}
     values: dict[str, int] = {}
+    catalog = ""
     for key, (value, where) in chosen.items():
         if key not in known:
             raise InputError("no such setting", where, f"The settings are {', '.join(sorted(known))}")
+        if key == "catalog":
+            catalog = check_database_url(str(value), where)
+            continue
         try:
             number = parse_bytes(str(value)) if key == "memory_bytes" else int(str(value))
         except ValueError:
@@ -84,5 +94,40 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
         if number < 1:
             raise InputError(f"{value!r} is not a positive number", where, "Give a number from 1 up")
         values[key] = number
-    defaults = default_config()
-    return Config(**{name: values.get(name, getattr(defaults, name)) for name in known})
+    return replace(default_config(), catalog=catalog, **values)
+
+
+def check_database_url(url: str, where: str) -> str:
+    """A PostgreSQL database's URL that is fit to be written down.
+
+    Args:
+        url: `postgresql://user@host:port/database`.
+        where: where it was given, as errors call it.
+
+    Raises:
+        InputError: it is no such URL, or has a password in it.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+        raise InputError(
+            f"{url!r} is not a database's URL", where, "Write it as postgresql://USER@HOST:PORT/DATABASE"
+        )
+    if parts.password or "password" in parse_qs(parts.query):
+        raise InputError(
+            "the database's URL has a password in it, which the lake would keep",
+            where,
+            "Leave it out, and give it in PGPASSWORD or ~/.pgpass",
+        )
+    return url
+
+
+def keep_catalog(lake: Path, url: str) -> None:
+    """Write into a lake's settings where its catalog is; settings that are there already stay."""
+    path = lake / SETTINGS
+    line = f"catalog = {json.dumps(url)}\n"  # a JSON string is a TOML string too
+    text = path.read_text() if path.is_file() else ""
+    if line in text.splitlines(keepends=True):
+        return
+    part = path.with_suffix(".part")
+    part.write_text(line + text)  # before any [table]
+    os.replace(part, path)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from baselake.catalog import connection
+from baselake.catalog import connection, job
 from baselake.catalog.catalog import connect, create
+from baselake.catalog.files import stored_files
 from baselake.config import Config
 from baselake.errors import LakeError
 
@@ -23,10 +24,13 @@ def old_lake(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) ->
         old.setattr(connection, "_SQL", sql)
         old.setattr(connection, "SCHEMA_VERSION", 1)
         old.setattr(connection, "RELEASE", "0.1.0")
+        # Releases before 0.3 did not sum their files.
+        old.setattr(connection, "record_forgotten_files", lambda *_: None)
+        old.setattr(job, "record_files", lambda *_: None)
         create(lake, config)
-        with connect(lake, config) as catalog, catalog.job("ingest") as job:
+        with connect(lake, config) as catalog, catalog.job("ingest") as ingest:
             rows = pa.table({"run_id": ["R"], "name": ["q"], "segment": [1], "seq": ["A"]})
-            with job.commit() as tx:
+            with ingest.commit() as tx:
                 tx.insert("read_records", rows)
     return lake
 
@@ -43,10 +47,15 @@ def test_init_upgrades_it_and_keeps_its_rows(old_lake: Path, config: Config) -> 
         versions = catalog.query(
             "SELECT version, release FROM schema_migrations ORDER BY version"
         ).to_pylist()
+        files = stored_files(catalog.connection, catalog.layout)
+    # What the old release wrote is known and is not read through to be summed; what the upgrade wrote is summed.
+    assert {file.checksum is None for file in files if file.table == "read_records"} == {True}
+    assert all(file.written is not None for file in files)
     assert rows == [{"name": "q", "seq": "A", "tile": None, "sample_id": None}]
-    assert versions == [
-        {"version": 1, "release": "0.1.0"},
-        {"version": connection.SCHEMA_VERSION, "release": connection.RELEASE},
+    assert versions[0] == {"version": 1, "release": "0.1.0"}
+    assert versions[1:] == [
+        {"version": number, "release": connection.RELEASE}
+        for number in range(2, connection.SCHEMA_VERSION + 1)
     ]
 
 

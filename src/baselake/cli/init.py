@@ -9,10 +9,20 @@ from baselake.cli.options import common, lake_folder
 
 @click.command()
 @common
-def command() -> None:
-    """Create an empty lake; one that is there already is left as it is."""
+@click.option(
+    "--catalog",
+    metavar="URL",
+    help="Keep the catalog in this empty PostgreSQL database, for writers on many nodes: postgresql://USER@HOST/DATABASE."
+    "  [default: SQLite in the lake's folder]",
+)
+def command(catalog: str | None) -> None:
+    """Create an empty lake; one that is there already is brought up to this release.
+
+    Nodes that share a lake share its folder, which may be mounted at another place on each, and the PostgreSQL
+    database. The database's password comes from PGPASSWORD or ~/.pgpass.
+    """
     from baselake.api import create_lake
 
     folder = lake_folder()
-    made = create_lake(folder)
+    made = create_lake(folder, catalog=catalog)
     print(f"{'made' if made else 'already there:'} {folder}", file=sys.stderr)

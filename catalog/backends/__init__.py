@@ -1,0 +1,58 @@
+"""The databases that can hold a lake's catalog, behind one small interface."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from baselake.config import Config
+from baselake.lake.partition import LakeLayout
+
+
+class Backend(Protocol):
+    """The database of DuckLake's metadata.
+
+    Attributes:
+        where: the database as errors name it: never with a password.
+        extension: DuckDB's extension that speaks to it.
+    """
+
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def extension(self) -> str: ...
+
+    def exists(self) -> bool:
+        """Whether there is a lake's catalog, whole.
+
+        Raises:
+            LakeError: the database cannot be reached.
+        """
+
+    def target(self) -> str:
+        """What DuckDB attaches, after `ducklake:`."""
+
+    def create(self, make: Callable[[str], None]) -> None:
+        """Make the catalog: `make` is given the target to attach, fills it and detaches it.
+
+        A crash leaves no catalog that `exists`.
+        """
+
+    def commit_lock(self, timeout_seconds: float) -> AbstractContextManager[None]:
+        """Hold the catalog-wide commit lock, which ends with the process, however that ends.
+
+        Raises:
+            LakeError: another writer held it all the time, or the database cannot be reached.
+        """
+
+
+def backend_of(layout: LakeLayout, config: Config) -> Backend:
+    """The database that the settings name: PostgreSQL by its URL, else SQLite in the lake's folder."""
+    if config.catalog:
+        # Imported where it is needed: an embedded lake starts without PostgreSQL's client.
+        from baselake.catalog.backends.postgres import Postgres
+
+        return Postgres(url=config.catalog)
+    from baselake.catalog.backends.sqlite import Sqlite
+
+    return Sqlite(layout=layout)

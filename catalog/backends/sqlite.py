@@ -1,0 +1,62 @@
+"""The embedded catalog: one SQLite file in the lake's folder, for one node."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from baselake.catalog.locks import commit_lock
+from baselake.lake.partition import LakeLayout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sqlite:
+    """See `baselake.catalog.backends.Backend`.
+
+    Attributes:
+        layout: where the lake is.
+    """
+
+    layout: LakeLayout
+
+    @property
+    def where(self) -> str:
+        return str(self.layout.catalog)
+
+    @property
+    def extension(self) -> str:
+        return "sqlite_scanner"
+
+    def exists(self) -> bool:
+        return self.layout.catalog.is_file()
+
+    def target(self) -> str:
+        return _target(self.layout.catalog)
+
+    def create(self, make: Callable[[str], None]) -> None:
+        # Made under another name and renamed when whole: a crash leaves no half lake.
+        unfinished = self.layout.unfinished_catalog
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
+        # Write-ahead logging lets readers go on while a writer commits; SQLite keeps the choice in the file.
+        _pragma(unfinished, "journal_mode = WAL")
+        make(_target(unfinished))
+        _pragma(unfinished, "wal_checkpoint(TRUNCATE)")
+        os.rename(unfinished, self.layout.catalog)
+
+    def commit_lock(self, timeout_seconds: float) -> AbstractContextManager[None]:
+        return commit_lock(self.layout.commit_lock, timeout_seconds)
+
+
+def _target(path: Path) -> str:
+    return f"sqlite:{path}"
+
+
+def _pragma(path: Path, pragma: str) -> None:
+    database = sqlite3.connect(path)
+    try:
+        database.execute(f"PRAGMA {pragma}")
+    finally:
+        database.close()

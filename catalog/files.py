@@ -1,0 +1,123 @@
+"""The lake's data files: where each lies, how large it is and what its bytes must add up to.
+
+DuckLake knows where a file is and how large; the checksum is kept beside that, by the file's name. A file of ours is
+summed while it is written, one that DuckLake wrote when its transaction has been committed.
+"""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from baselake.lake.checksum import file_checksum
+from baselake.lake.partition import LakeLayout
+
+_STORED = (Path(__file__).parent / "sql" / "statements" / "stored_files.sql").read_text()
+_NEWEST = "SELECT max(snapshot_id) FROM __ducklake_metadata_lake.ducklake_snapshot"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A Parquet file that some snapshot of the lake holds.
+
+    Attributes:
+        name: the last element of its path, unique in the lake.
+        kind: `rows` of a table, or `deletes`: which rows of another file are gone.
+        table: the table.
+        file_id: DuckLake's number of it, unique among its kind.
+        location: absolute path or URL.
+        bytes: its size as DuckLake has it.
+        written_bytes: its size when it came into the lake.
+        checksum: XXH3-128 of its bytes, hexadecimal; None: it is older than these sums.
+        rows: in it.
+        begin_snapshot: the first snapshot that holds it.
+        end_snapshot: the first that no longer does; None: the newest does.
+        written: when it came into the lake, in seconds since 1970; None: it was not taken down yet.
+    """
+
+    name: str
+    kind: str
+    table: str
+    file_id: int
+    location: str
+    bytes: int
+    written_bytes: int | None
+    checksum: str | None
+    rows: int
+    begin_snapshot: int
+    end_snapshot: int | None
+    written: int | None
+
+
+def stored_files(
+    connection: duckdb.DuckDBPyConnection, layout: LakeLayout, *, since: int = 0
+) -> list[StoredFile]:
+    """The files of all snapshots, by table and path.
+
+    Args:
+        connection: to the lake.
+        layout: where the lake is.
+        since: only files that came with this snapshot or later.
+    """
+    cursor = connection.cursor()
+    try:
+        rows = cursor.execute(_STORED, {"data": f"{layout.data}{os.sep}", "since": since}).to_arrow_table()
+    finally:
+        cursor.close()
+    return [StoredFile(**row) for row in rows.to_pylist()]
+
+
+def record_files(
+    connection: duckdb.DuckDBPyConnection, layout: LakeLayout, checksums: Mapping[str, str]
+) -> None:
+    """Set down what the files of the newest snapshot add up to; the commit lock must be held.
+
+    Args:
+        connection: to the lake.
+        layout: where the lake is.
+        checksums: of the files that were summed when they were written, by name; the others are read.
+    """
+    ((newest,),) = connection.cursor().execute(_NEWEST).fetchall()
+    new = _unknown(connection, layout, since=newest)
+    _insert(connection, new, [checksums.get(file.name) or file_checksum(Path(file.location)) for file in new])
+
+
+def record_forgotten_files(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> None:
+    """Set that down for every file whose writer died between its commit and `record_files`."""
+    new = _unknown(connection, layout, since=0)
+    _insert(connection, new, [file_checksum(Path(file.location)) for file in new])
+
+
+def record_old_files(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> None:
+    """Take down the files of a lake whose release summed none; `doctor` sums them when it reads them."""
+    old = _unknown(connection, layout, since=0)
+    _insert(connection, old, [None] * len(old))
+
+
+def _unknown(connection: duckdb.DuckDBPyConnection, layout: LakeLayout, *, since: int) -> list[StoredFile]:
+    return [file for file in stored_files(connection, layout, since=since) if file.written is None]
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[StoredFile], checksums: Sequence[str | None]
+) -> None:
+    if not files:
+        return
+    rows = pa.table(
+        {
+            "name": [file.name for file in files],
+            "bytes": [file.bytes for file in files],
+            "checksum": pa.array(checksums, pa.string()),
+            "written": [int(time.time())] * len(files),
+        }
+    )
+    cursor = connection.cursor()
+    try:
+        cursor.register("new_files", rows.__arrow_c_stream__())
+        cursor.execute("INSERT INTO __ducklake_metadata_lake.baselake_files BY NAME SELECT * FROM new_files")
+    finally:
+        cursor.close()
