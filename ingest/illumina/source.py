@@ -158,8 +158,10 @@ def _import(
 ) -> tuple[list[Fault], int, int]:
     """Assigns and converts; what could not be converted, the rows written and the tiles imported."""
     run_id, info = run.info.run_id, run.info
+    # Set down before anything can fail: a new daemon tells by it whether the folder has changed since.
+    seen = run.progress()
     with catalog.record() as tx:
-        put_run(tx, run.describe(), "ingesting")
+        put_run(tx, run.describe(), "ingesting", progress=seen)
         tx.execute(
             "UPDATE runs SET run_info = ?, cycles_expected = ? WHERE run_id = ?",
             [info.text, info.cycles, run_id],

@@ -119,8 +119,9 @@ def _ingest(run: FolderRun, catalog: Catalog, options: RunOptions, progress: Pro
     found = run._contents(options)
     for note in found.notes:
         progress.note(f"{description.run_id}: {note}")
+    seen = run.progress()  # set down before anything can fail: by it a new daemon tells whether the folder has changed
     with catalog.record() as tx:
-        put_run(tx, description, "ingesting")
+        put_run(tx, description, "ingesting", progress=seen)
     faults = [*found.faults, *_end_faults(found)]
     faulty = {fault.path for fault in faults}
     whole = [item for item in found.objects if item.path not in faulty]

@@ -15,7 +15,7 @@ from baselake.catalog.locks import held_lock
 from baselake.demo.run_folder import Kind
 from baselake.errors import BaselakeError, InputError, LakeError, NotFoundError, TruncatedInputError
 from baselake.ingest.illumina.source import IlluminaRun
-from baselake.ingest.run_records import UNREADABLE, record_run
+from baselake.ingest.run_records import UNREADABLE, find_run, record_run
 from tests.ingest.illumina.run_folders import (
     DUAL,
     RUN,
@@ -269,6 +269,22 @@ def test_a_bad_sheet_is_told_and_a_good_one_goes_on(
     lake.ingest([folder])
     assert run_row(lake) == ("complete", None, 0)
     assert stored_reads(lake) == expected_reads(TILES.values(), DUAL, SAMPLES)[0]
+
+
+def test_how_far_a_refused_run_had_come_is_known(
+    catalog: Catalog, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    """Else a daemon that starts anew takes it for another folder than the one that was refused."""
+    folder = Path(shutil.copytree(folders["bcl"], tmp_path / "run"))
+    (folder / "SampleSheet.csv").write_text(SHEETS["colliding samples"][0])
+    run = IlluminaRun.open(folder)
+    arrived = replace(run.progress(), bytes=1)  # when the daemon last had something to set down
+    record_run(catalog, run.describe(), "receiving", progress=arrived)
+    with pytest.raises(InputError):
+        Lake(catalog).ingest([folder])
+    record = find_run(catalog, RUN)
+    assert record is not None
+    assert (record.state, record.bytes) == ("quarantined", run.progress().bytes)
 
 
 DESCRIPTIONS = {
