@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from baselake.catalog.extensions import load_extensions
+from baselake.catalog.extensions import open_duckdb
 from baselake.catalog.locks import commit_lock
 from baselake.config import Config
 from baselake.errors import ConflictError, LakeError, NotFoundError
@@ -140,8 +140,8 @@ def quoted(text: str | Path) -> str:
 
 
 def _duckdb(layout: LakeLayout, config: Config) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(
-        config={
+    return open_duckdb(
+        {
             "threads": config.threads,
             "memory_limit": f"{config.memory_bytes // 2**20}MiB",
             "temp_directory": str(layout.scratch / "duckdb"),
@@ -149,8 +149,6 @@ def _duckdb(layout: LakeLayout, config: Config) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": False,
         }
     )
-    load_extensions(connection)
-    return connection
 
 
 def _attach(
