@@ -1,6 +1,5 @@
 """The lake's catalog: read-only queries from any thread, and jobs that change it."""
 
-import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from baselake.catalog import connection as connections
-from baselake.config import Config, load_config
+from baselake.config import Config
 from baselake.errors import InputError
 from baselake.lake.partition import LakeLayout
 
@@ -22,6 +21,11 @@ if TYPE_CHECKING:
 Parameters = Sequence[object] | Mapping[str, object]
 
 _STATEMENTS = Path(__file__).parent / "sql" / "statements"
+
+
+def statement(name: str) -> str:
+    """The text of a query kept in `sql/statements/`."""
+    return (_STATEMENTS / f"{name}.sql").read_text()
 
 
 class Catalog:
@@ -92,7 +96,7 @@ class Catalog:
 
     def statement(self, name: str) -> str:
         """The text of a query kept in `sql/statements/`."""
-        return (_STATEMENTS / f"{name}.sql").read_text()
+        return statement(name)
 
     @contextmanager
     def job(self, operation: str, parameters: Mapping[str, object] | None = None) -> "Iterator[Job]":
@@ -160,8 +164,7 @@ def connect(
         NotFoundError: there is no lake, or no such snapshot.
         LakeError: the lake was made by a newer release, or is damaged.
     """
-    layout = LakeLayout(lake.resolve())
-    config = config if config is not None else load_config(layout.root, os.environ)
+    layout, config = connections.find_lake(lake, config)
     connection = connections.connect(layout, config, read_only=read_only, snapshot=snapshot)
     return Catalog(layout, config, connection)
 
@@ -172,7 +175,4 @@ def create(lake: Path, config: Config | None = None) -> bool:
     Raises:
         ConflictError: the folder holds something that is not a lake.
     """
-    layout = LakeLayout(lake.resolve())
-    return connections.create_lake(
-        layout, config if config is not None else load_config(layout.root, os.environ)
-    )
+    return connections.create_lake(*connections.find_lake(lake, config))

@@ -9,13 +9,23 @@ import duckdb
 
 from baselake.catalog.extensions import open_duckdb
 from baselake.catalog.locks import commit_lock
-from baselake.config import Config
+from baselake.config import Config, load_config
 from baselake.errors import ConflictError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.2.0"
 SCHEMA_VERSION = 2
 _SQL = Path(__file__).parent / "sql"
+
+
+def find_lake(lake: Path, config: Config | None = None) -> tuple[LakeLayout, Config]:
+    """Where things lie in the lake of a folder, and its settings; None reads `baselake.toml` and the environment.
+
+    Raises:
+        InputError: a setting is none.
+    """
+    layout = LakeLayout(lake.resolve())
+    return layout, config if config is not None else load_config(layout.root, os.environ)
 
 
 def connect(

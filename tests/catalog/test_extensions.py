@@ -44,7 +44,9 @@ def test_another_file_is_left_to_duckdb_which_refuses_it(
     tampered = _tampered(tmp_path, "ducklake")
     in_wheel = extensions._in_wheel
     monkeypatch.setattr(
-        extensions, "_in_wheel", lambda module, name: tampered if name == "ducklake" else in_wheel(module, name)
+        extensions,
+        "_in_wheel",
+        lambda module, name: tampered if name == "ducklake" else in_wheel(module, name),
     )
     with pytest.raises(duckdb.Error, match="signature"):
         extensions.open_duckdb({})
