@@ -1,6 +1,5 @@
 """The lake's catalog: read-only queries from any thread, and jobs that change it."""
 
-import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from baselake.catalog import connection as connections
-from baselake.config import Config, check_database_url, keep_catalog, load_config
+from baselake.config import Config, check_database_url, keep_catalog
 from baselake.errors import ConflictError, InputError
 from baselake.lake.partition import LakeLayout
 
@@ -23,6 +22,11 @@ if TYPE_CHECKING:
 Parameters = Sequence[object] | Mapping[str, object]
 
 _STATEMENTS = Path(__file__).parent / "sql" / "statements"
+
+
+def statement(name: str) -> str:
+    """The text of a query kept in `sql/statements/`."""
+    return (_STATEMENTS / f"{name}.sql").read_text()
 
 
 class Catalog:
@@ -93,7 +97,7 @@ class Catalog:
 
     def statement(self, name: str) -> str:
         """The text of a query kept in `sql/statements/`."""
-        return (_STATEMENTS / f"{name}.sql").read_text()
+        return statement(name)
 
     @contextmanager
     def job(self, operation: str, parameters: Mapping[str, object] | None = None) -> "Iterator[Job]":
@@ -166,8 +170,7 @@ def connect(
         NotFoundError: there is no lake, or no such snapshot.
         LakeError: the lake was made by a newer release, or is damaged.
     """
-    layout = LakeLayout(lake.resolve())
-    config = config if config is not None else load_config(layout.root, os.environ)
+    layout, config = connections.find_lake(lake, config)
     connection = connections.connect(layout, config, read_only=read_only, snapshot=snapshot)
     return Catalog(layout, config, connection)
 
@@ -186,8 +189,7 @@ def create(lake: Path, config: Config | None = None, *, catalog: str | None = No
         InputError: the URL is none, or has a password in it.
         LakeError: the database cannot be reached, or the lake was made by a newer release.
     """
-    layout = LakeLayout(lake.resolve())
-    config = config if config is not None else load_config(layout.root, os.environ)
+    layout, config = connections.find_lake(lake, config)
     if catalog is not None and catalog != config.catalog:
         check_database_url(catalog, "--catalog")
         if config.catalog or layout.catalog.exists():

@@ -8,15 +8,25 @@ from pathlib import Path
 import duckdb
 
 from baselake.catalog.backends import Backend, backend_of
-from baselake.catalog.extensions import load_extensions
+from baselake.catalog.extensions import open_duckdb
 from baselake.catalog.files import record_forgotten_files, record_old_files
-from baselake.config import Config
+from baselake.config import Config, load_config
 from baselake.errors import ConflictError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.2.0"
 SCHEMA_VERSION = 3
 _SQL = Path(__file__).parent / "sql"
+
+
+def find_lake(lake: Path, config: Config | None = None) -> tuple[LakeLayout, Config]:
+    """Where things lie in the lake of a folder, and its settings; None reads `baselake.toml` and the environment.
+
+    Raises:
+        InputError: a setting is none.
+    """
+    layout = LakeLayout(lake.resolve())
+    return layout, config if config is not None else load_config(layout.root, os.environ)
 
 
 def connect(
@@ -151,17 +161,16 @@ def quoted(text: str | Path) -> str:
 
 
 def _duckdb(layout: LakeLayout, config: Config, backend: Backend) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(
-        config={
+    return open_duckdb(
+        {
             "threads": config.threads,
             "memory_limit": f"{config.memory_bytes // 2**20}MiB",
             "temp_directory": str(layout.scratch / "duckdb"),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-        }
+        },
+        ("ducklake", backend.extension),
     )
-    load_extensions(connection, ("ducklake", backend.extension))
-    return connection
 
 
 def _attach(

@@ -1,14 +1,41 @@
 """What is recorded about samples."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from baselake.catalog.catalog import Catalog
+from baselake.catalog.catalog import Catalog, statement
+
+if TYPE_CHECKING:
+    from baselake.catalog.job import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadCount:
+    """Reads of a read group, and whether any of them is the second of its template."""
+
+    reads: int
+    paired: bool
 
 
 def sample_names(catalog: Catalog) -> list[str]:
     """Every sample in the lake, sorted."""
     names: list[str] = catalog.query("SELECT sample_id FROM samples ORDER BY 1")["sample_id"].to_pylist()
     return names
+
+
+def count_reads(source: "Catalog | Transaction", sample: str) -> dict[str, ReadCount]:
+    """The reads of a sample by read group; groups without reads are left out."""
+    groups = source.query(statement("read_groups_of_sample"), {"sample": sample}).to_pylist()
+    if not groups:
+        return {}
+    named = [group["read_group_id"] for group in groups]
+    marks = ", ".join("?" * len(named))
+    rows = source.query(statement("count_reads").format(groups=marks), named).to_pylist()
+    # Planning what follows costs a tenth of a second, whether there are such reads or not.
+    if any(group["laid_out"] for group in groups):
+        rows += source.query(statement("count_assigned_reads"), {"sample": sample}).to_pylist()
+    return {row["read_group_id"]: ReadCount(reads=row["reads"], paired=row["paired"]) for row in rows}
 
 
 def aligned_samples(catalog: Catalog, reference: str, samples: Sequence[str]) -> set[str]:

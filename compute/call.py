@@ -20,7 +20,7 @@ from baselake.compute.ploidy import is_sex_chromosome, ploidy_segments
 from baselake.errors import NotFoundError
 from baselake.lake.parquet import TableWriter
 from baselake.lake.region import Region, parse_region
-from baselake.lake.schema import GENOTYPES, VARIANTS
+from baselake.lake.schema import ALIGNMENTS, GENOTYPES, VARIANTS
 from baselake.lake.variants import variant_types
 from baselake.progress import QUIET, Progress
 
@@ -31,16 +31,40 @@ MODEL = "pileup-2"
 # several windows to be in memory.
 _WINDOW_RECORDS = 400_000
 _MAX_WINDOW = 1_000_000
-# Bases one core calls at a time.
-_MIN_PART = 10_000
+# Parts of a window, and parts under way, for each core: enough that none waits for the last.
+_PARTS = 2
+# Windows with fewer alignments between them are read together: less than a row group is not decoded sooner.
+_READ_TOGETHER = ALIGNMENTS.row_group_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Window:
-    """A stretch that is read at once: [start, end) of a contig, of one ploidy."""
+    """A stretch of one ploidy, called from alignments that are in memory together.
+
+    Attributes:
+        region: [start, end) of a contig.
+        ploidy: copies of it.
+        bins: where the bins of starts in it begin, and the alignments of each, in order.
+    """
 
     region: Region
     ploidy: int
+    bins: tuple[tuple[int, int], ...]
+
+    @property
+    def records(self) -> int:
+        """Alignments there, about."""
+        return sum(count for _, count in self.bins)
+
+    def parts(self, number: int) -> Iterator[Region]:
+        """Cuts it, where bins begin, into at most so many parts with about as many alignments each."""
+        start, held, share = self.region.start, 0, self.records / number
+        for begin, count in self.bins:
+            if held >= share and start < begin < self.region.end:
+                yield Region(self.region.contig, start, begin)
+                start, held = begin, 0
+            held += count
+        yield Region(self.region.contig, start, self.region.end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,27 +241,46 @@ def _windows(
             low, high = segment.start, segment.end
             if region is not None:
                 low, high = max(low, region.start), min(high, region.end)
-            for first, last in cuts if segment.ploidy else ():
+            for first, last, bins in cuts if segment.ploidy else ():
                 start, end = max(first, low), min(last, high)
                 if start < end:
-                    yield _Window(region=Region(span.contig, start, end), ploidy=segment.ploidy)
+                    yield _Window(region=Region(span.contig, start, end), ploidy=segment.ploidy, bins=bins)
 
 
-def _cuts(stretches: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
-    """Windows (start, end) of bounded size and number of alignments that hold all stretches and do not overlap."""
+def _cuts(
+    stretches: Iterable[tuple[int, int, int]],
+) -> Iterator[tuple[int, int, tuple[tuple[int, int], ...]]]:
+    """Windows (start, end, bins) of bounded size and number of alignments that hold all stretches, none overlapping."""
     start = end = records = 0
+    bins: list[tuple[int, int]] = []
     for first, last, count in stretches:
         # A deletion is anchored one base before what it deletes, an insertion before the next base.
         begin, reach = max(first - 1, 0), max(end, last + 1)
         if records and (records + count > _WINDOW_RECORDS or reach - start > _MAX_WINDOW):
-            yield start, min(end, begin)
-            start, records = begin, 0
+            yield start, min(end, begin), tuple(bins)
+            start, records, bins = begin, 0, []
         elif not records:
             start = begin
         end = reach
         records += count
+        bins.append((begin, count))
     if records:
-        yield start, end
+        yield start, end, tuple(bins)
+
+
+def _read_together(windows: Iterable[_Window]) -> Iterator[tuple[_Window, ...]]:
+    """Neighbours of one contig whose alignments fit into a row group together; a larger window by itself."""
+    held: list[_Window] = []
+    records = 0
+    for window in windows:
+        other = held and held[-1].region.contig != window.region.contig
+        if held and (other or records + window.records > _READ_TOGETHER):
+            yield tuple(held)
+            held, records = [], 0
+        held.append(window)
+        records += window.records
+    if held:
+        yield tuple(held)
 
 
 def _calls(
@@ -250,35 +293,38 @@ def _calls(
 ) -> Iterator[tuple[str, pa.Table]]:
     """Contig and calls of every part of every window, in order, computed on all cores.
 
-    While the parts of one window are called the next window is read.
+    While parts of one window are called the next windows are read.
     """
     threads = catalog.config.threads
     total = sum(window.region.end - window.region.start for window in windows)
+    groups = list(_read_together(windows))
 
-    def read(window: _Window) -> pa.Table:
-        where = window.region
-        bounds = {"start": where.start - PADDING, "end": where.end + PADDING, "contig": where.contig}
+    def read(group: tuple[_Window, ...]) -> pa.Table:
+        first, last = group[0].region, group[-1].region
+        bounds = {"start": first.start - PADDING, "end": last.end + PADDING, "contig": first.contig}
         sql = catalog.statement("alignments_to_call")
         return catalog.query(sql, {"reference": reference.name, "sample": sample, **bounds}).combine_chunks()
 
-    def call(window: _Window, alignments: pa.Table, start: int, end: int) -> pa.Table:
-        bases = reference.bases(window.region.contig, 0, reference.lengths[window.region.contig])
-        return call_region(alignments, bases, start, end, ploidy=window.ploidy, parameters=parameters)
+    def call(part: tuple[Region, int, pa.Table]) -> tuple[Region, pa.Table]:
+        where, ploidy, alignments = part
+        bases = reference.bases(where.contig, 0, reference.lengths[where.contig])
+        calls = call_region(alignments, bases, where.start, where.end, ploidy=ploidy, parameters=parameters)
+        return where, calls
 
     with (
         ThreadPoolExecutor(threads) as pool,
         progress.task(f"call {sample}", total=total, unit="bases") as task,
     ):
-        for window, alignments in zip(windows, in_order(pool, read, windows, 2), strict=True):
-            start, end = window.region.start, window.region.end
-            size = max(_MIN_PART, -(-(end - start) // threads))
-            parts = [
-                pool.submit(call, window, alignments, at, min(at + size, end))
-                for at in range(start, end, size)
-            ]
-            for part in parts:
-                yield window.region.contig, part.result()
-            task.advance(end - start)
+
+        def parts() -> Iterator[tuple[Region, int, pa.Table]]:
+            for group, alignments in zip(groups, in_order(pool, read, groups, 2), strict=True):
+                for window in group:
+                    for where in window.parts(_PARTS * threads):
+                        yield where, window.ploidy, alignments
+
+        for where, calls in in_order(pool, call, parts(), _PARTS * threads):
+            yield where.contig, calls
+            task.advance(where.end - where.start)
 
 
 def _write_genotypes(

@@ -8,10 +8,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from baselake.catalog.catalog import Catalog
-from baselake.progress import Progress
+# The command line takes its choices from here, before it is known whether there is a lake.
+if TYPE_CHECKING:
+    from baselake.catalog.catalog import Catalog
+    from baselake.progress import Progress
 
 # What a caller may allow to be absent from an Illumina folder: files of positions, whole tiles, the last bytes of a
 # CBCL file's tiles, which hold their checksums.
@@ -175,7 +177,7 @@ class RunSource(Protocol):
     def sample_sheet(self) -> Path | None:
         """The sheet in the folder that counts: the newest of several; None where there is none."""
 
-    def ingest(self, catalog: Catalog, options: RunOptions, progress: Progress) -> RunResult:
+    def ingest(self, catalog: "Catalog", options: RunOptions, progress: "Progress") -> RunResult:
         """Import what is not in the lake yet, one transaction a unit; what is faulty is left out and reported.
 
         Raises:

@@ -16,11 +16,14 @@ LAKE/
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from baselake.config import SETTINGS
 from baselake.errors import InputError
-from baselake.lake.schema import TableSpec
+
+if TYPE_CHECKING:
+    from baselake.lake.schema import TableSpec
 
 # How hive-style paths spell NULL (Apache Hive; DuckDB reads it as NULL).
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -103,7 +106,7 @@ class LakeLayout:
         return self.objects / quote(run_id, safe="") / f"{job_id}-{number:04d}.part"
 
     def data_file(
-        self, spec: TableSpec, partition: Mapping[str, str | int | None], job_id: str, number: int
+        self, spec: "TableSpec", partition: Mapping[str, str | int | None], job_id: str, number: int
     ) -> Path:
         """The path of a job's `number`-th file, in the partition's folder.
 

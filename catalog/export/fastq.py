@@ -9,6 +9,7 @@ from baselake.catalog.export._fastq import Writer
 from baselake.catalog.export.bgzf import BgzfWriter
 from baselake.catalog.export.files import replacing
 from baselake.catalog.reads import stream_reads
+from baselake.catalog.samples import count_reads
 from baselake.errors import InputError, NotFoundError
 from baselake.progress import QUIET, Progress
 
@@ -38,9 +39,9 @@ def export_fastq(catalog: Catalog, sample: str, pattern: str, *, progress: Progr
         NotFoundError: the sample has no reads.
         StorageError: the disk is full or fails.
     """
-    counts = catalog.query(catalog.statement("count_reads"), {"sample": sample}).to_pylist()
-    reads = sum(row["reads"] for row in counts)
-    paired = any(row["paired"] for row in counts)
+    counts = count_reads(catalog, sample)
+    reads = sum(count.reads for count in counts.values())
+    paired = any(count.paired for count in counts.values())
     if not reads:
         raise NotFoundError(f"sample {sample} has no reads", "", "Run: baselake samples")
     if paired and _SEGMENT not in pattern:
@@ -58,7 +59,7 @@ def export_fastq(catalog: Catalog, sample: str, pattern: str, *, progress: Progr
             for output, piece in zip((first, second, alone), pieces, strict=True):
                 output.write(piece)
 
-        for group in sorted(row["read_group_id"] for row in counts):
+        for group in sorted(counts):
             for batch in stream_reads(catalog, group, _COLUMNS):
                 write(texts.add(batch.rename_columns(_NAMES)))
                 task.advance(batch.num_rows)

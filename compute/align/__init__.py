@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Transaction
 from baselake.catalog.references import Reference
+from baselake.catalog.samples import count_reads
 from baselake.errors import ConflictError, NotFoundError
 from baselake.progress import QUIET, Progress
 
@@ -55,7 +56,7 @@ def align_samples(
     """
     mapper: Mapper | None = None
     for sample in samples:
-        reads, aligned = _state(catalog, catalog.statement("count_reads"), sample, reference.name)
+        reads, aligned = _state(catalog, sample, reference.name)
         if not reads:
             known = catalog.query("SELECT 1 FROM samples WHERE sample_id = ?", [sample]).num_rows
             what = f"sample {sample!r} has no reads" if known else f"no sample {sample!r}"
@@ -97,7 +98,7 @@ def _align_sample(
         with progress.task(f"align {sample}", total=sum(reads.values()), unit="reads") as task:
             write_alignments(catalog, job, mapper, sample, read_groups, optical_distance, task)
         with job.commit() as transaction:
-            if _state(transaction, catalog.statement("count_reads"), sample, name) != state:
+            if _state(transaction, sample, name) != state:
                 raise ConflictError(
                     f"the reads or alignments of sample {sample} were changed while it was being aligned",
                     str(catalog.layout.root),
@@ -110,13 +111,12 @@ def _align_sample(
 
 
 def _state(
-    source: Catalog | Transaction, count_reads: str, sample: str, reference: str
+    source: Catalog | Transaction, sample: str, reference: str
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Reads of the sample by read group, and those of them that are aligned."""
-    reads = source.query(count_reads, {"sample": sample})
     aligned = source.query(_ALIGNED, [reference, sample])
     return (
-        dict(zip(reads["read_group_id"].to_pylist(), reads["reads"].to_pylist(), strict=True)),
+        {group: count.reads for group, count in count_reads(source, sample).items()},
         dict(zip(aligned["read_group_id"].to_pylist(), aligned["reads"].to_pylist(), strict=True)),
     )
 

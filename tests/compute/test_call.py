@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from baselake.catalog.catalog import Catalog, connect
 from baselake.catalog.references import add_reference, open_reference
-from baselake.compute.call import _MAX_WINDOW, _cuts, call_samples
+from baselake.compute.call import _MAX_WINDOW, _cuts, _read_together, _Window, call_samples
 from baselake.compute.pileup import reference
 from baselake.config import Config
 from baselake.errors import NotFoundError
@@ -222,7 +222,11 @@ def test_windows_hold_every_alignment_once_and_are_bounded(bins: list[tuple[int,
     stretches = sorted(
         {start // 16_384: (start, start + span, count) for start, span, count in bins}.values()
     )
-    cuts = list(_cuts(stretches))
+    made = list(_cuts(stretches))
+    assert [bin for _, _, held in made for bin in held] == [
+        (max(first - 1, 0), count) for first, _, count in stretches
+    ]
+    cuts = [(start, end) for start, end, _ in made]
     assert all(start < end for start, end in cuts)
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(cuts))
     for first, last, _ in stretches:
@@ -232,3 +236,44 @@ def test_windows_hold_every_alignment_once_and_are_bounded(bins: list[tuple[int,
         assert covered == last - first
     longest = max((span for _, span, _ in bins), default=0)
     assert all(end - start <= _MAX_WINDOW + longest + 16_384 for start, end in cuts)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 40_000)), min_size=1, max_size=40),
+    st.integers(1, 9),
+)
+def test_parts_of_a_window_share_its_alignments_and_leave_no_base_out(
+    counts: list[tuple[int, int]], number: int
+) -> None:
+    bins = tuple(sorted((1000 + 16_384 * bin, count) for bin, count in dict(counts).items()))
+    region = Region("chr1", 1000, bins[-1][0] + 20_000)
+    window = _Window(region=region, ploidy=2, bins=bins)
+    parts = list(window.parts(number))
+    assert len(parts) <= number
+    assert parts[0].start == region.start
+    assert parts[-1].end == region.end
+    assert all(before.end == after.start for before, after in itertools.pairwise(parts))
+    largest = max(count for _, count in bins)
+    for part in parts:
+        held = sum(count for begin, count in bins if part.start <= begin < part.end)
+        assert held <= window.records / number + largest
+
+
+@given(st.lists(st.tuples(st.sampled_from(["chr1", "chr2"]), st.integers(1, 100_000)), max_size=30))
+def test_windows_that_are_read_together_are_neighbours_and_few_alignments(
+    given: list[tuple[str, int]],
+) -> None:
+    windows = [
+        _Window(region=Region(contig, at, at + 1), ploidy=2, bins=((at, records),))
+        for at, (contig, records) in enumerate(sorted(given))
+    ]
+    groups = list(_read_together(windows))
+    assert [window for group in groups for window in group] == windows
+    for group in groups:
+        assert len({window.region.contig for window in group}) == 1
+        assert len(group) == 1 or sum(window.records for window in group) <= ALIGNMENTS.row_group_rows
+    assert all(
+        a[-1].region.contig != b[0].region.contig
+        or sum(window.records for window in a) + b[0].records > ALIGNMENTS.row_group_rows
+        for a, b in itertools.pairwise(groups)
+    )

@@ -19,5 +19,5 @@ from baselake.cli.options import common, open_for_writing, reference_option, reg
 @common
 def command(samples: tuple[str, ...], reference: str | None, region: str | None, device: str) -> None:
     """Call the germline variants of SAMPLEs (all, if none is named); what is not aligned is aligned first."""
-    with open_for_writing() as lake:
+    with open_for_writing("baselake.compute.call") as lake:
         lake.call(samples, reference, region, device=device)

@@ -51,7 +51,7 @@ def command(
     Of a run folder every lane and tile becomes visible by itself, and what is not sound is left out and told; all
     files of a call become visible together. What is in the lake already is not imported again.
     """
-    with open_for_writing() as lake:
+    with open_for_writing("baselake.ingest.files", "baselake.ingest.fastq") as lake:
         lake.ingest(
             paths,
             sample=sample,
