@@ -103,8 +103,11 @@ def play(world: World, cases: Mapping[str, Steps]) -> dict[str, list[Outcome]]:
                         f"{time.monotonic() - started:6.1f} s  {len(outcomes)}/{len(cases)}  {name}: {states}"
                     )
             elif time.monotonic() - since > PATIENCE:
+                others = "".join(
+                    f"\n{other} waits for {one.what}" for other, (_, one, _) in under_way.items()
+                )
                 pytest.fail(
-                    f"{name} waited in vain for {until.what}; {world.folder}/log ends:\n{world.log[-3000:]}"
+                    f"{name} waited in vain for {until.what}{others}\n{world.folder}/log ends:\n{world.log[-3000:]}"
                 )
         world.supervise()
         time.sleep(0.02)

@@ -280,6 +280,15 @@ class World:
     def logged(self, text: str, since: int = 0) -> Until:
         return Until(f"the log to say {text!r}", lambda: re.search(text, self.log[since:]) is not None)
 
+    def misses_the_share(self) -> Until:
+        """The daemon has found that the share is gone, now or before: of a moment's return it may have seen nothing."""
+
+        def true() -> bool:
+            told = re.findall(r"the share is (?:gone|back)|^\S+ watching ", self.log, re.MULTILINE)
+            return bool(told) and told[-1] == "the share is gone"
+
+        return Until("the daemon to miss the share", true)
+
     def later(self, seconds: float) -> Until:
         """Nothing is to happen for so long."""
         end = time.monotonic() + seconds
