@@ -32,6 +32,7 @@ SAMPLES = tuple(
 )
 KINDS: tuple[Kind, ...] = ("bcl", "bcl.gz", "bgzf", "cbcl")
 SHEET = "SampleSheet.csv"
+PATIENCE = 900.0  # seconds in which what is waited for must come true: a busy machine is no fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +208,7 @@ class World:
         """End the daemon by a signal; the status it ends with."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE)
 
     def supervise(self) -> None:
         """Start the daemon again where the disk is too full for it to start, as systemd does; else it must live."""
