@@ -119,7 +119,8 @@ def _ingest(run: FolderRun, catalog: Catalog, options: RunOptions, progress: Pro
     found = run._contents(options)
     for note in found.notes:
         progress.note(f"{description.run_id}: {note}")
-    seen = run.progress()  # set down before anything can fail: by it a new daemon tells whether the folder has changed
+    # Set down before anything can fail: by it a new daemon tells whether the folder has changed.
+    seen = run.progress()
     with catalog.record() as tx:
         put_run(tx, description, "ingesting", progress=seen)
     faults = [*found.faults, *_end_faults(found)]
