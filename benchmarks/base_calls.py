@@ -41,6 +41,13 @@ _BATCH = 32_768
 # Debian's Picard does not name the library that its reader of CBCL needs.
 _PICARD = "java -Xmx8g -cp /usr/share/java/picard.jar:/usr/share/java/commons-lang.jar picard.cmdline.PicardCommandLine"
 
+_INGEST = "baselake ingest"
+_READ = "baselake, reading alone, 1 core"
+_ZLIB = "zlib alone, 1 core"
+_PICARD_FASTQ = "Picard IlluminaBasecallsToFastq"
+# What takes how many times as long as what.
+_RATIOS = ((_PICARD_FASTQ, _INGEST), (_READ, _ZLIB))
+
 
 def main() -> None:
     """Write the run folder, run the rounds, print and write the table."""
@@ -83,30 +90,35 @@ def compare(arguments: argparse.Namespace) -> None:
         f" --NUM_PROCESSORS {len(cores)} --TMP_DIR {work}"
     )
     contestants = {
-        "baselake ingest": (
+        _INGEST: (
             f"{fresh} && {baselake} init --lake lake && {baselake} ingest --lake lake {run}",
             cores,
         ),
-        "baselake, reading alone, 1 core": (f"{python} {this} --read {run}", cores[:1]),
-        "zlib alone, 1 core": (f"{python} {this} --inflate {run}", cores[:1]),
-        "Picard IlluminaBasecallsToFastq": (f"{fresh} && {picard}", cores),
+        _READ: (f"{python} {this} --read {run}", cores[:1]),
+        _ZLIB: (f"{python} {this} --inflate {run}", cores[:1]),
+        _PICARD_FASTQ: (f"{fresh} && {picard}", cores),
     }
     runs: dict[str, list] = {name: [] for name in contestants}
     for number in range(arguments.rounds):
         for name, (script, on) in contestants.items():
-            if name.startswith("Picard") and number >= arguments.picard_rounds:
+            if name == _PICARD_FASTQ and number >= arguments.picard_rounds:
                 continue
             environment = {"BASELAKE_THREADS": str(len(on))}
             runs[name].append(measure(script, cores=on, environment=environment, log=arguments.cache / "log"))
             print(f"{name}: {runs[name][-1]}", file=sys.stderr)
     clusters = arguments.tiles * arguments.clusters
+    summaries = {name: summarise(measured) for name, measured in runs.items() if measured}
     lines = ["| | wall s | CPU s | peak MB | clusters/s and core |", "|---|---|---|---|---|"]
-    for name, measured in runs.items():
-        summary = summarise(measured)
+    for name, summary in summaries.items():
         lines.append(
             f"| {name} | {summary.wall_seconds:.1f} ({summary.wall_fastest:.1f}-{summary.wall_slowest:.1f})"
             f" | {summary.cpu_seconds:.1f} | {summary.peak_bytes / 1e6:,.0f} | {clusters / summary.cpu_seconds:,.0f} |"
         )
+    lines.append("")
+    for slow, quick in _RATIOS:
+        if slow in summaries:
+            ratio = summaries[slow].cpu_seconds / summaries[quick].cpu_seconds
+            lines.append(f"{slow}: {ratio:.1f} times the processor time of {quick}")
     text = f"{clusters:,} clusters, {len(cores)} cores\n\n" + "\n".join(lines) + "\n"
     print(text)
     (arguments.output / "base_calls.md").write_text(text)

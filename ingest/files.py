@@ -93,8 +93,8 @@ def _ingest_run(catalog: Catalog, source: RunSource, options: RunOptions, progre
         raise InputError(
             f"not all of run {result.run_id} could be imported: {first}{more}",
             str(source.describe().folder),
-            "What is sound is in the lake; copy the rest from the instrument again and run the same command, or say"
-            " what may be absent with --allow-missing",
+            "What is sound is in the lake; correct or copy again what is named and run the same command, or say what"
+            " may be absent with --allow-missing",
         )
 
 

@@ -32,7 +32,7 @@ from tests.faults.cases import (
     platform,
     worker_killed,
 )
-from tests.faults.world import KINDS, READS, Outcome, Share, Steps, Until, World
+from tests.faults.world import KINDS, PATIENCE, READS, Outcome, Share, Steps, Until, World
 from tests.ingest.illumina.run_folders import (
     FLOWCELL,
     Row,
@@ -41,7 +41,6 @@ from tests.ingest.illumina.run_folders import (
 )
 
 TOGETHER = 10  # cases under way at once
-PATIENCE = 240.0  # seconds in which what a case waits for must come true; a busy machine is no fault
 
 
 # All tables that importing writes, without the columns that tell when a row was last looked at.
@@ -103,8 +102,11 @@ def play(world: World, cases: Mapping[str, Steps]) -> dict[str, list[Outcome]]:
                         f"{time.monotonic() - started:6.1f} s  {len(outcomes)}/{len(cases)}  {name}: {states}"
                     )
             elif time.monotonic() - since > PATIENCE:
+                others = "".join(
+                    f"\n{other} waits for {one.what}" for other, (_, one, _) in under_way.items()
+                )
                 pytest.fail(
-                    f"{name} waited in vain for {until.what}; {world.folder}/log ends:\n{world.log[-3000:]}"
+                    f"{name} waited in vain for {until.what}{others}\n{world.folder}/log ends:\n{world.log[-3000:]}"
                 )
         world.supervise()
         time.sleep(0.02)
@@ -183,14 +185,12 @@ def contents(lake: Lake) -> dict[str, object]:
 def play_and_check(world: World, cases: Mapping[str, Steps]) -> None:
     """The whole story: all cases, the daemon's end, and one look more."""
     outcomes = play(world, cases)
-    started = time.monotonic()
     assert world.stop(signal.SIGTERM) == 0, world.log[-2000:]
-    assert time.monotonic() - started < 15
     check(world, outcomes)
     check_files(world)
     world.share.check()
     before = contents(world.lake)
-    assert world.start("--once").wait(timeout=120) == 0, world.log[-2000:]
+    assert world.start("--once").wait(timeout=PATIENCE) == 0, world.log[-2000:]
     after = contents(world.lake)
     for table in before:
         assert after[table] == before[table], f"{table} changed at a further look"

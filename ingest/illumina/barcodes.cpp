@@ -1,4 +1,5 @@
-// Observed index sequences to samples: Hamming distance to each expected index, some cycles of which may be open.
+// Observed index sequences to samples: Hamming distance to each expected index, some cycles of which may be open; and
+// which expected indexes are too much alike for that.
 //
 // The rule stands in ingest/illumina/lane_plan.py. An index is held as bit planes, one bit for a cycle, so that a
 // distance is a few logical operations and a count of bits however long the index is.
@@ -131,11 +132,47 @@ std::tuple<py::array_t<std::int32_t>, py::array_t<std::int8_t>, py::array_t<std:
     return {entry, mismatches1, mismatches2};
 }
 
+// The first two entries that one observed index could belong to: (-1, -1) where there are none.
+std::tuple<py::ssize_t, py::ssize_t> collision(const Letters& expected1, const Letters& expected2,
+                                               const Allowed& allowed1, const Allowed& allowed2, bool independent) {
+    check(expected1, expected2);
+    const py::ssize_t entries = expected1.shape(0);
+    const py::ssize_t cycles1 = expected1.shape(1), cycles2 = expected2.shape(1);
+    if (allowed1.ndim() != 1 || allowed2.ndim() != 1 || allowed1.shape(0) != entries || allowed2.shape(0) != entries)
+        throw std::invalid_argument("mismatches allowed for each expected index");
+    const std::uint8_t *e1 = expected1.data(), *e2 = expected2.data();
+    const std::int32_t *m1 = allowed1.data(), *m2 = allowed2.data();
+    py::gil_scoped_release released;
+
+    std::vector<Planes> index1, index2;
+    for (py::ssize_t i = 0; i < entries; ++i) {
+        index1.push_back(planes(e1 + i * cycles1, cycles1));
+        index2.push_back(planes(e2 + i * cycles2, cycles2));
+    }
+    const auto close = [independent](const Planes& one, const Planes& other, std::int32_t allowed) {
+        const std::uint64_t both = one.known & other.known;
+        // An index that only one of them has tells nothing, and is not asked to.
+        if (independent && both == 0) return false;
+        return std::popcount(((one.first ^ other.first) | (one.second ^ other.second)) & both) <= allowed;
+    };
+    for (py::ssize_t i = 0; i < entries; ++i) {
+        for (py::ssize_t j = i + 1; j < entries; ++j) {
+            const bool in1 = close(index1[i], index1[j], m1[i] + m1[j]);
+            if (!in1 && !independent) continue;
+            const bool in2 = close(index2[i], index2[j], m2[i] + m2[j]);
+            if (independent ? in1 || in2 : in1 && in2) return {i, j};
+        }
+    }
+    return {-1, -1};
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_barcodes, module) {
     module.doc() = "Observed index sequences to samples; see ingest/illumina/barcodes.py.";
     module.attr("MAX_CYCLES") = MAX_CYCLES;
+    module.def("collision", &collision, py::arg("expected1"), py::arg("expected2"), py::arg("allowed1"),
+               py::arg("allowed2"), py::arg("independent"));
     module.def("match", &match, py::arg("expected1"), py::arg("expected2"), py::arg("allowed1"), py::arg("allowed2"),
                py::arg("index1"), py::arg("index2"));
 }

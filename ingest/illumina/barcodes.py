@@ -7,10 +7,11 @@ import numpy.typing as npt
 
 from baselake.errors import InputError
 from baselake.ingest.illumina import _barcodes
-from baselake.ingest.illumina.lane_plan import LanePlan, reverse_complement
+from baselake.ingest.illumina.lane_plan import LanePlan, refuse_long_indexes, reverse_complement
 
-# Fewer clusters than this say nothing: a lane that yields them failed, whatever its sheet says.
-MIN_CLUSTERS = 1000
+# Fewer clusters than this say nothing. Of 100 random ones, a quarter have an index of 96 by chance in less than one of
+# 10^13 lanes.
+MIN_CLUSTERS = 100
 # Sequences to look at, the most frequent of the lane: real indexes are few, errors of reading are endless.
 _MAX_SEQUENCES = 20_000
 # A flipped index is told from a poor run by two signs together. The sheet as it is must find at most a quarter of
@@ -61,14 +62,7 @@ def match(
     Raises:
         InputError: an index has more cycles than 64.
     """
-    for number, cycles in ((1, plan.index1[1]), (2, plan.index2[1])):
-        if cycles > _barcodes.MAX_CYCLES:
-            raise InputError(
-                f"the samples of lane {plan.lane} use {cycles} cycles of index {number}, more than"
-                f" {_barcodes.MAX_CYCLES}",
-                "OverrideCycles",
-                "Mark cycles that are no index with U or N",
-            )
+    refuse_long_indexes(plan)
     return _barcodes.match(
         _letters([entry.index1 for entry in plan.entries], plan.index1[1]),
         _letters([entry.index2 for entry in plan.entries], plan.index2[1]),

@@ -14,12 +14,15 @@ def read_file(path: Path, least: int = 0) -> bytes:
     Raises:
         NotFoundError: no such file.
         TruncatedInputError: it is shorter.
+        InputError: it may not be read.
         OSError: it cannot be read.
     """
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise missing(path) from error
+    except PermissionError as error:
+        raise _refused(path) from error
     if len(data) < least:
         raise truncated(path, least, len(data))
     return data
@@ -31,12 +34,10 @@ def read_part(path: Path, offset: int, size: int) -> bytes:
     Raises:
         NotFoundError: no such file.
         TruncatedInputError: it ends before.
+        InputError: it may not be read.
         OSError: it cannot be read.
     """
-    try:
-        file = os.open(path, os.O_RDONLY)
-    except FileNotFoundError as error:
-        raise missing(path) from error
+    file = _open(path)
     try:
         data = _read_fully(file, offset, size)
         if len(data) < size:
@@ -51,12 +52,10 @@ def read_head(path: Path, size: int) -> tuple[bytes, os.stat_result]:
 
     Raises:
         NotFoundError: no such file.
+        InputError: it may not be read.
         OSError: it cannot be read.
     """
-    try:
-        file = os.open(path, os.O_RDONLY)
-    except FileNotFoundError as error:
-        raise missing(path) from error
+    file = _open(path)
     try:
         return _read_fully(file, 0, size), os.fstat(file)
     finally:
@@ -73,6 +72,20 @@ def truncated(path: Path, expected: int, found: int) -> TruncatedInputError:
 
 def damaged(path: Path, what: str) -> InputError:
     return InputError(what, str(path), COPY_AGAIN)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError as error:
+        raise missing(path) from error
+    except PermissionError as error:
+        raise _refused(path) from error
+
+
+def _refused(path: Path) -> InputError:
+    # Of one file a fault, that others need not wait for; a share of which nothing may be read is looked for elsewhere.
+    return InputError("permission denied", str(path), "Give the user who runs baselake the right to read it")
 
 
 def _read_fully(file: int, offset: int, size: int) -> bytes:

@@ -54,7 +54,10 @@ class Lane:
         groups: the read group of each of the plan's entries.
         sheet: the sheet's path, for messages.
         assigned: index sequences that `barcode_assignments` has.
-        verified: the reads of a tile, of enough clusters to tell, were found not to contradict the sheet.
+        seen: index sequences of tiles that are too few clusters to tell whether they contradict the sheet: of index 1,
+            of index 2, and how many clusters have them.
+        verified: the reads of tiles with enough clusters were found not to contradict it.
+        verifying: held while that is found out.
         committing: held from before a tile looks at `assigned` until it has added to it.
     """
 
@@ -64,7 +67,9 @@ class Lane:
     groups: tuple[str, ...]
     sheet: str
     assigned: set[bytes] = field(default_factory=set)
+    seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
     verified: bool = False
+    verifying: Lock = field(default_factory=Lock)
     committing: Lock = field(default_factory=Lock)
 
 
@@ -194,12 +199,9 @@ def _tell_apart(tile: Tile, lane: Lane) -> _Clusters:
     code, index1, index2 = tile.calls.group(*_cycle_ranges(lane.info, plan))
     count = np.bincount(code, minlength=len(index1)).astype(np.int64)
     entry, mismatches1, mismatches2 = match(plan, index1, index2)
-    if not lane.verified:
-        try:
-            check_orientation(plan, index1, index2, count, lane.sheet)
-        except InputError as error:
-            raise WrongSheetError(error.what, error.where, error.remedy) from error
-        lane.verified = bool(count.sum() >= MIN_CLUSTERS)
+    with lane.verifying:
+        if not lane.verified:
+            _verify(lane, index1, index2, count)
     barcodes = LaneBarcodes(
         index1=index1,
         index2=index2,
@@ -209,6 +211,19 @@ def _tell_apart(tile: Tile, lane: Lane) -> _Clusters:
         mismatches2=mismatches2,
     )
     return _Clusters(code=code, barcodes=barcodes)
+
+
+def _verify(lane: Lane, index1: np.ndarray, index2: np.ndarray, count: np.ndarray) -> None:
+    """Raises WrongSheetError where a tile, and those before that were small, contradict the sheet."""
+    lane.seen.append((index1, index2, count))
+    all1, all2, counts = (np.concatenate(parts) for parts in zip(*lane.seen, strict=True))
+    try:
+        check_orientation(lane.plan, all1, all2, counts, lane.sheet)
+    except InputError as error:
+        raise WrongSheetError(error.what, error.where, error.remedy) from error
+    if counts.sum() >= MIN_CLUSTERS:
+        lane.verified = True
+        lane.seen.clear()
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -151,6 +151,8 @@ def absent_tiles(
     for lane, tiles in _by_lane(places):
         unfiltered = [tile for tile in tiles if files.find(folder.filter_path(lane, tile)) is None]
         if folder.kind == "bgzf":
+            if not files.has(folder.lane_index_path(lane)) and files.has(folder.filter_path(lane, 0)):
+                continue  # which tiles the lane has cannot be told: the index is what is missing
             unfiltered = tiles
         there = _tiles_there(folder, lane, files) if unfiltered else set()
         for tile in unfiltered:

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from baselake.errors import InputError
+from baselake.ingest.illumina import _barcodes
 from baselake.ingest.illumina.override_cycles import (
     NO_CYCLES,
     Cycles,
@@ -45,7 +46,6 @@ _STRINGENCY = 0.9
 _MINIMUM_OVERLAP = 1
 _MINIMUM_LENGTH = 35
 _MASK_LENGTH = 22
-_ANY = ord(".")
 _COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
 
@@ -445,25 +445,34 @@ def _refuse_sample_without_index(plan: LanePlan, path: Path) -> None:
 
 def _refuse_collisions(plan: LanePlan, independent: bool, path: Path) -> None:
     """Refuse samples that an observed index could not tell apart; the rule stands at the top of this module."""
-    entries = plan.entries
-    expected = [_letters([entry.index1 for entry in entries]), _letters([entry.index2 for entry in entries])]
-    allowed = [
-        np.array([entry.mismatches1 for entry in entries]),
-        np.array([entry.mismatches2 for entry in entries]),
-    ]
-    for one in range(len(entries) - 1):
-        close = []
-        for letters, mismatches in zip(expected, allowed, strict=True):
-            first, others = letters[one], letters[one + 1 :]
-            both = (first != _ANY) & (others != _ANY)
-            distance = ((first != others) & both).sum(axis=1)
-            is_close = distance <= mismatches[one] + mismatches[one + 1 :]
-            # An index that only one of them has tells nothing, and is not asked to.
-            close.append(is_close & both.any(axis=1) if independent else is_close)
-        collides = close[0] | close[1] if independent else close[0] & close[1]
-        if collides.any():
-            other = one + 1 + int(collides.argmax())
-            _refuse_pair(entries[one], entries[other], plan.lane, independent, path)
+    if len(plan.entries) < 2:
+        return
+    refuse_long_indexes(plan)
+    one, other = _barcodes.collision(
+        _letters([entry.index1 for entry in plan.entries]),
+        _letters([entry.index2 for entry in plan.entries]),
+        np.array([entry.mismatches1 for entry in plan.entries], np.int32),
+        np.array([entry.mismatches2 for entry in plan.entries], np.int32),
+        independent,
+    )
+    if one >= 0:
+        _refuse_pair(plan.entries[one], plan.entries[other], plan.lane, independent, path)
+
+
+def refuse_long_indexes(plan: LanePlan) -> None:
+    """Refuse a plan whose indexes cannot be compared.
+
+    Raises:
+        InputError: an index has more cycles than 64.
+    """
+    for number, cycles in ((1, plan.index1[1]), (2, plan.index2[1])):
+        if cycles > _barcodes.MAX_CYCLES:
+            raise InputError(
+                f"the samples of lane {plan.lane} use {cycles} cycles of index {number}, more than"
+                f" {_barcodes.MAX_CYCLES}",
+                "OverrideCycles",
+                "Mark cycles that are no index with U or N",
+            )
 
 
 def _refuse_pair(one: PlanEntry, other: PlanEntry, lane: int, independent: bool, path: Path) -> None:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
+from urllib.parse import quote
 from xml.parsers.expat import errors as expat_errors
 
 from baselake.errors import InputError, NotFoundError, TruncatedInputError
 
 _REMEDY = "Copy the file from the instrument again"
 _DATE_FORMS = ("%y%m%d", "%Y%m%d", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y")
+_LONGEST_NAME = 200  # characters, others than ASCII's letters and digits counted as the three of %2F
 _TILE = re.compile(r"(?P<lane>\d{1,2})_(?P<tile>\d{4,5})")
 _DECLARED = re.compile(r"""<\?xml[^>]*?\sencoding=["'](?P<encoding>[A-Za-z0-9._-]+)["']""")
 # What expat says of XML that ends too early, as a file does that is still being copied.
@@ -127,7 +129,7 @@ def parse_run_info(data: bytes, path: Path) -> RunInfo:
     lanes = _count(layout, "LaneCount", path)
     date = run.findtext("Date", "")
     return RunInfo(
-        run_id=_attribute(run, "Id", path),
+        run_id=_run_id(run, path),
         number=_number(run, "Number", path),
         flowcell=_text(run, "Flowcell", path),
         instrument=_text(run, "Instrument", path),
@@ -298,6 +300,16 @@ def _attribute(element: ET.Element, name: str, path: Path) -> str:
     if not value:
         raise InputError(f"<{element.tag}> has no {name}", str(path), _REMEDY)
     return value
+
+
+def _run_id(run: ET.Element, path: Path) -> str:
+    name = _attribute(run, "Id", path)
+    # Files and folders of the lake are called after it, whose names systems limit to 255 bytes.
+    if not name.isprintable() or name in (".", "..") or len(quote(name, safe="")) > _LONGEST_NAME:
+        raise InputError(
+            f"Id={name[:40]!r} of <Run> is no name for a run", str(path), "Give it the name of its folder"
+        )
+    return name
 
 
 def _number(element: ET.Element, name: str, path: Path) -> int:

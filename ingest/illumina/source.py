@@ -36,7 +36,7 @@ _SHEETS = "SampleSheet*.csv"
 # Written when the instrument is done; the last two say whether it was content.
 _END_MARKERS = ("CopyComplete.txt", "RTAComplete.txt", "RTAComplete.xml")
 _STATUS = "RunCompletionStatus.xml"
-_GIVEN_UP = ("RunErrored", "StoppedByUser", "ExceptionEndedEarly", "RunAborted")
+_GIVEN_UP = ("RunErrored", "StoppedByUser", "UserEndedEarly", "ExceptionEndedEarly", "RunAborted")
 # In the path of a base-call file.
 _CYCLE = re.compile(r"/C(\d+)\.1/|/(\d{4})\.bcl\.bgzf")
 # Of what a tile takes in memory: a byte a call, the columns of two row groups, inflated cycles before they are turned.
@@ -44,17 +44,21 @@ _TILE_BYTES_A_CALL = 1.3
 _TILE_BYTES_FIXED = 256 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class IlluminaRun:
     """A run folder with RunInfo.xml; see `baselake.ingest.run_source.RunSource`.
 
+    A daemon knows thousands of them, of which it mostly wants the description: the tiles are read when they are asked
+    for.
+
     Attributes:
         root: the folder.
-        info: what RunInfo.xml says.
+        description: what it says of itself.
     """
 
     root: Path
-    info: RunInfo
+    description: RunDescription
+    _info: RunInfo | None = None
 
     @classmethod
     def open(cls, root: Path) -> "IlluminaRun":
@@ -63,18 +67,35 @@ class IlluminaRun:
         Raises:
             InputError: RunInfo.xml cannot be read.
         """
-        return cls(root=root, info=read_run_info(root / RUN_INFO))
+        info = read_run_info(root / RUN_INFO)
+        description = RunDescription(
+            run_id=info.run_id,
+            platform="ILLUMINA",
+            instrument=info.instrument,
+            flowcell=info.flowcell,
+            started=info.date,
+            digest=info.digest,
+            folder=root.resolve(),
+        )
+        return cls(root=root, description=description)
+
+    @property
+    def info(self) -> RunInfo:
+        """What RunInfo.xml says.
+
+        Raises:
+            InputError: it says something else than when the run was opened.
+        """
+        if self._info is None:
+            info = read_run_info(self.root / RUN_INFO)
+            if info.digest != self.description.digest:
+                where = str(self.root / RUN_INFO)
+                raise InputError("the file was replaced just now", where, "Run the same command again")
+            self._info = info
+        return self._info
 
     def describe(self) -> RunDescription:
-        return RunDescription(
-            run_id=self.info.run_id,
-            platform="ILLUMINA",
-            instrument=self.info.instrument,
-            flowcell=self.info.flowcell,
-            started=self.info.date,
-            digest=self.info.digest,
-            folder=self.root.resolve(),
-        )
+        return self.description
 
     def progress(self) -> RunProgress:
         seen = observe(self.root, self.info)
@@ -100,7 +121,7 @@ class IlluminaRun:
         return max(sheets, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
 
     def ingest(self, catalog: Catalog, options: RunOptions, progress: Progress) -> RunResult:
-        run_id = self.info.run_id
+        run_id = self.description.run_id
         with held_lock(catalog.layout.run_lock(run_id), f"run {run_id} is imported"):
             return _ingest(self, catalog, options, progress)
 
@@ -166,8 +187,18 @@ def _import(
             "UPDATE runs SET run_info = ?, cycles_expected = ? WHERE run_id = ?",
             [info.text, info.cycles, run_id],
         )
-    parameters = read_run_parameters(run.root)
-    sheet = _choose_sheet(run, catalog, options)
+    faults: list[Fault] = []
+    try:
+        parameters = read_run_parameters(run.root)
+    except InputError as error:
+        parameters = None
+        faults.append(_fault_beside_calls(error))
+    try:
+        sheet = _choose_sheet(run, catalog, options)
+    except InputError as error:
+        # What was read does not hang on the sheet: it goes in as the run was assigned before, or of no sample.
+        sheet = current_sheet(catalog, run_id)
+        faults.append(_fault_beside_calls(error))
     for warning in sheet.warnings if sheet is not None else ():
         progress.note(f"{sheet.path if sheet is not None else ''}: {warning}")
     plans = plan_lanes(info, parameters, sheet)
@@ -177,14 +208,18 @@ def _import(
         tx.execute("UPDATE runs SET run_parameters = ? WHERE run_id = ?", [text, run_id])
     if _assignment_differs(catalog, run_id, plans, sheet):
         put_assignment(catalog, run_id, info, plans, sheet, progress)
-    return _convert(run, catalog, folder, plans, sheet, options, progress)
+    of_tiles, rows, new = _convert(run, catalog, folder, plans, sheet, options, progress)
+    return faults + of_tiles, rows, new
 
 
 def _check_there(run: IlluminaRun, error: BaselakeError) -> None:
-    """Raises StorageError where a file is missing because all of the folder is."""
-    if not (run.root / RUN_INFO).exists():
+    """Raises StorageError where a file cannot be read because nothing of the folder can."""
+    path = run.root / RUN_INFO
+    try:
+        path.read_bytes()
+    except OSError:
         raise StorageError(
-            "the run folder is gone",
+            "the run folder cannot be read" if path.exists() else "the run folder is gone",
             str(run.root),
             "Bring it back and run the same command again: it goes on with the next tile",
         ) from error
@@ -205,6 +240,9 @@ def _choose_sheet(run: IlluminaRun, catalog: Catalog, options: RunOptions) -> Sa
 
     A sheet in the folder that another has replaced since stays replaced: importing the rest of a run must not take a
     correction back that came from elsewhere.
+
+    Raises:
+        InputError: it is no sample sheet, or something in it makes no sense.
     """
     path = options.sample_sheet if options.sample_sheet is not None else run.sample_sheet()
     if path is None:
@@ -329,6 +367,12 @@ def _clusters(folder: RunFolder, place: tuple[int, int]) -> int:
         return clusters_of(folder, *place)
     except InputError:
         return 0  # told when the tile is read
+
+
+def _fault_beside_calls(error: InputError) -> Fault:
+    """A fault of a file without which the base calls can be read."""
+    what = f"{error.what}. {error.remedy}"
+    return Fault(path=Path(error.where), what=what, missing=isinstance(error, TruncatedInputError))
 
 
 def _fault(error: BaselakeError, place: tuple[int, int]) -> Fault:

@@ -66,6 +66,7 @@ class Daemon:
     clock: Callable[[], float] = time.monotonic
     stop: Event = field(default_factory=Event)
     _watched: dict[Path, Watched] = field(default_factory=dict)
+    _known: dict[Path, Found] = field(default_factory=dict)
     _answers: list[Answer] = field(default_factory=list)
     _root_seen: tuple[int, int] | None = None
     _share_lost: bool = False
@@ -79,7 +80,7 @@ class Daemon:
         self._collect()
         records = run_records(self.catalog)
         try:
-            found = list(find_runs(self.root, self.settings.depth))
+            found = list(find_runs(self.root, self.settings.depth, self._known))
             self._refuse_emptied(found, records)
         except OSError as error:
             self._lost(error.strerror or str(error))
@@ -87,6 +88,7 @@ class Daemon:
         if self._share_lost:
             self._share_lost = False
             self.log(f"{self.root}: the share is back")
+        self._known = {one.folder: one for one in found}
         here: set[str] = set()
         look = {one.folder: self._watched.setdefault(one.folder, Watched(folder=one.folder)) for one in found}
         # Workers go to who came first, whatever its name.
@@ -98,7 +100,7 @@ class Daemon:
                     here.add(one.source.describe().run_id)
                     self._look_at(watched, one.source, records)
                 elif one.listed:
-                    self._unreadable(watched, one.error or "", records)
+                    self._unreadable(watched, one, records)
                 else:
                     self._fault(watched, one.error or "")
             except (LakeError, StorageError):
@@ -108,7 +110,8 @@ class Daemon:
             except OSError as error:
                 if Path(error.filename or "").is_relative_to(self.catalog.layout.root):
                     raise
-                self._fault(watched, f"{one.folder}: cannot be read now ({error.strerror or error})")
+                where = error.filename or one.folder
+                self._fault(watched, f"{where}: cannot be read now ({error.strerror or error})")
         self._miss_folders(found, here, records)
         self._assign_late_sheets(found, here, records)
         self._show(records)
@@ -275,6 +278,7 @@ class Daemon:
                 watched,
                 f"{description.run_id}: waits for space: needs {needed:,} bytes beside the {self.settings.reserve:,}"
                 f" kept free, and {self.catalog.layout.root} has {free:,}",
+                reason="space",  # how much is free is another number at every look
             )
             return
         watched.waiting = "worker"
@@ -308,6 +312,7 @@ class Daemon:
             watched.failures = watched.crashes = 0
             watched.settled = answer.settled
             watched.faulty = self._faulty(run_id)
+            self._known.pop(answer.key, None)  # with its list of tiles, which nobody asks for again
             said = f"{run_id}: {answer.outcome}, {answer.units} units and {answer.reads:,} reads imported"
             self.log(f"{said}; {answer.error}" if answer.error else said)
             return
@@ -347,9 +352,9 @@ class Daemon:
     # -----------------------------------------------------------------------------------------------------
     # What goes wrong.
 
-    def _unreadable(self, watched: Watched, error: str, records: dict[str, RunRecord]) -> None:
+    def _unreadable(self, watched: Watched, found: Found, records: dict[str, RunRecord]) -> None:
         """What describes the run cannot be read: it may still be copied."""
-        now = self.clock()
+        now, error = self.clock(), found.error or ""
         signature = f"unreadable {os.stat(watched.folder).st_mtime_ns} {error}"
         if signature != watched.signature:
             watched.signature, watched.since, watched.looks = signature, now, 0
@@ -364,7 +369,9 @@ class Daemon:
             return
         watched.waiting = "instrument"
         self._tell(watched, error)
-        if watched.looks < 2 or now - watched.since < self.settings.settle:
+        # Copies by name bring RunInfo.xml when all base calls are there, in which nothing of the folder itself changes.
+        enough = self.settings.abandoned if found.missing else self.settings.settle
+        if watched.looks < 2 or now - watched.since < enough:
             return
         if known:
             descriptions = [described(one) for one in known]
@@ -557,9 +564,9 @@ class Daemon:
             self.monitor.failed("folder")
         self._tell(watched, text)
 
-    def _tell(self, watched: Watched, text: str) -> None:
-        if watched.told != text:
-            watched.told = text
+    def _tell(self, watched: Watched, text: str, reason: str = "") -> None:
+        if watched.told != (reason or text):
+            watched.told = reason or text
             self.log(text)
 
     def _show(self, records: dict[str, RunRecord]) -> None:

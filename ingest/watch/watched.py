@@ -9,11 +9,11 @@ from typing import Protocol
 
 from baselake.ingest.run_source import RunCheck
 
-Stamp = tuple[int, int]
+Stamp = tuple[int, int, int]
 
 
 def stamps(paths: Iterable[Path]) -> dict[Path, Stamp | None]:
-    """Size and time of change of files; None where there is none."""
+    """Size and times of files, of their content and of what else is known of them; None where there is none."""
     found: dict[Path, Stamp | None] = {}
     for path in paths:
         try:
@@ -21,7 +21,7 @@ def stamps(paths: Iterable[Path]) -> dict[Path, Stamp | None]:
         except (FileNotFoundError, NotADirectoryError):
             found[path] = None
         else:
-            found[path] = status.st_size, status.st_mtime_ns
+            found[path] = status.st_size, status.st_mtime_ns, status.st_ctime_ns
     return found
 
 
@@ -43,9 +43,9 @@ class Watched:
         sheet: SHA-256 of the sheet at the last look.
         sheet_looks: how many looks in a row saw that one: a sheet may be half written.
         gone: its folder is not there, only a sheet for it.
-        faulty: the files for which it is in quarantine, and size and time of change of each; None: not there.
+        faulty: the files for which it is in quarantine, and the stamp of each; None: not there.
         waiting: what it waits for, for people; empty: nothing.
-        told: the last thing that was logged of it, not to be logged again.
+        told: the last thing that was logged of it, or its reason, not to be logged again.
     """
 
     folder: Path

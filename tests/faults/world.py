@@ -32,6 +32,7 @@ SAMPLES = tuple(
 )
 KINDS: tuple[Kind, ...] = ("bcl", "bcl.gz", "bgzf", "cbcl")
 SHEET = "SampleSheet.csv"
+PATIENCE = 900.0  # seconds in which what is waited for must come true: a busy machine is no fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +208,7 @@ class World:
         """End the daemon by a signal; the status it ends with."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE)
 
     def supervise(self) -> None:
         """Start the daemon again where the disk is too full for it to start, as systemd does; else it must live."""
@@ -279,6 +280,15 @@ class World:
 
     def logged(self, text: str, since: int = 0) -> Until:
         return Until(f"the log to say {text!r}", lambda: re.search(text, self.log[since:]) is not None)
+
+    def misses_the_share(self) -> Until:
+        """The daemon has found that the share is gone, now or before: of a moment's return it may have seen nothing."""
+
+        def true() -> bool:
+            told = re.findall(r"the share is (?:gone|back)|^\S+ watching ", self.log, re.MULTILINE)
+            return bool(told) and told[-1] == "the share is gone"
+
+        return Until("the daemon to miss the share", true)
 
     def later(self, seconds: float) -> Until:
         """Nothing is to happen for so long."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations, product
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baselake.errors import InputError
+from baselake.ingest.illumina import _barcodes
 from baselake.ingest.illumina.barcodes import check_orientation, match, orientation
 from baselake.ingest.illumina.lane_plan import LanePlan, PlanEntry, ReadLayout, plan_lanes, reverse_complement
 from tests.ingest.illumina.test_lane_plan import plan, run
@@ -140,6 +142,45 @@ class TestMatch:
             match(lane, np.full((1, 65), ord("A"), np.uint8), np.empty((1, 0), np.uint8))
 
 
+def slow_collision(lane: LanePlan) -> tuple[int, int]:
+    """The first two entries that some index, of all there could be, would do for."""
+    one, two = ([*map("".join, product("ACGT", repeat=cycles))] for _, cycles in (lane.index1, lane.index2))
+    entries = lane.entries
+
+    def accepted(entry: PlanEntry) -> set[tuple[str, str]]:
+        own = replace(lane, entries=(entry,))
+        return {pair for pair in product(one, two) if slow_match(own, *pair)[0] == 0}
+
+    sets = [accepted(entry) for entry in entries]
+    pairs = combinations(range(len(entries)), 2)
+    return next((pair for pair in pairs if sets[pair[0]] & sets[pair[1]]), (-1, -1))
+
+
+class TestCollision:
+    @settings(max_examples=100, deadline=None)
+    @given(cases().map(lambda case: case[0]).filter(lambda lane: lane.index1[1] + lane.index2[1] <= 5))
+    def test_equals_the_slow_one(self, lane: LanePlan) -> None:
+        assert collision(lane, independent=False) == slow_collision(lane)
+
+    def test_each_index_by_itself(self) -> None:
+        rows = [("AAAA", "CCCC", 1, 1), ("TTTT", "CCCG", 1, 1), ("GGGG", "....", 1, 0)]
+        lane = plan_of(rows, (4, 4))
+        assert collision(lane, independent=False) == (-1, -1)
+        assert collision(lane, independent=True) == (0, 1)
+        # An index that one of two has not cannot be asked to tell them apart.
+        assert collision(plan_of(rows[::2], (4, 4)), independent=True) == (-1, -1)
+
+
+def collision(lane: LanePlan, *, independent: bool) -> tuple[int, int]:
+    return _barcodes.collision(
+        letters([entry.index1 for entry in lane.entries], lane.index1[1]),
+        letters([entry.index2 for entry in lane.entries], lane.index2[1]),
+        np.array([entry.mismatches1 for entry in lane.entries], np.int32),
+        np.array([entry.mismatches2 for entry in lane.entries], np.int32),
+        independent,
+    )
+
+
 INDEX1 = ("ATTACTCG", "TCCGGAGA", "CGCTCATT", "GAGATTCC")
 INDEX2 = ("TATAGCCT", "ATAGAGGC", "CCTATCCT", "GGCTCTGA")
 
@@ -193,7 +234,7 @@ class TestOrientation:
         check_orientation(*lane_and_reads(share=share))
 
     def test_few_clusters_say_nothing(self) -> None:
-        check_orientation(*lane_and_reads(flip2=True, clusters=800))
+        check_orientation(*lane_and_reads(flip2=True, clusters=80))
 
     def test_a_read_marked_reversed_is_expected_so(self) -> None:
         check_orientation(*lane_and_reads(flip2=True, reverse=True))

@@ -13,9 +13,18 @@ from baselake.api import Lake
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.locks import held_lock
 from baselake.demo.run_folder import Kind
-from baselake.errors import BaselakeError, InputError, LakeError, NotFoundError, TruncatedInputError
+from baselake.errors import (
+    BaselakeError,
+    InputError,
+    LakeError,
+    NotFoundError,
+    StorageError,
+    TruncatedInputError,
+)
 from baselake.ingest.illumina.source import IlluminaRun
 from baselake.ingest.run_records import UNREADABLE, find_run, record_run
+from baselake.ingest.run_source import RunOptions
+from baselake.progress import QUIET
 from tests.ingest.illumina.run_folders import (
     DUAL,
     RUN,
@@ -134,6 +143,9 @@ CASES = {
         [("0007.bcl.bgzf", 2, 1101, 7)],
         "",
     ),
+    "a lane's index is missing": Case(
+        "bgzf", f"{CALLS}/L002/s_2.bci", remove, [("s_2.bci", 2, 1101, None)], "missing"
+    ),
     "a lane's index cut off": Case(
         "bgzf", f"{CALLS}/L002/s_2.bci", lambda path: shorten(path, 3), [("s_2.bci", 2, 1101, None)], ""
     ),
@@ -205,6 +217,33 @@ def test_a_damaged_file_costs_its_tiles_and_is_named(
     assert leftovers(lake) == set()
 
 
+def test_a_file_that_may_not_be_read_costs_its_tile(
+    catalog: Catalog, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(catalog)
+    folder = Path(shutil.copytree(folders["bcl"], tmp_path / "run"))
+    closed = {folder / CALLS / "L001/C7.1/s_1_1101.bcl"}
+    read_bytes = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path in closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(InputError, match="permission denied"):
+        lake.ingest([folder])
+    assert faults(lake) == of_tile("s_1_1101.bcl", cycle=7)
+    sound = [tile for place, tile in TILES.items() if place != (1, 1101)]
+    assert stored_reads(lake) == expected_reads(sound, DUAL, SAMPLES)[0]
+    # Where nothing of the folder may be read, its files are not to blame.
+    closed.add(folder / "RunInfo.xml")
+    run = IlluminaRun.open(folders["bcl"])
+    run = replace(run, root=folder, _info=run.info)
+    with pytest.raises(StorageError, match="the run folder cannot be read"):
+        run.ingest(catalog, RunOptions(), QUIET)
+
+
 def test_tiles_and_positions_may_be_allowed_to_be_absent(
     catalog: Catalog, folders: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -220,7 +259,7 @@ def test_tiles_and_positions_may_be_allowed_to_be_absent(
     assert len(set(names)) == len(names) // 2  # a template's segments share it
 
 
-SHEETS = {
+MALFORMED = {
     "no samples": (
         "[Header]\nFileFormatVersion,2\n[BCLConvert_Data]\nSample_ID,index\n",
         "lists no samples",
@@ -232,6 +271,8 @@ SHEETS = {
         "letter 'X'",
         "column index",
     ),
+}
+UNFIT = {
     "colliding samples": (
         sheet_of(
             [
@@ -250,11 +291,63 @@ SHEETS = {
 }
 
 
-@pytest.mark.parametrize("name", list(SHEETS))
-def test_a_bad_sheet_is_told_and_a_good_one_goes_on(
+@pytest.mark.parametrize("name", list(MALFORMED))
+@pytest.mark.parametrize("before", ["another sheet", "no sheet"])
+def test_reads_go_in_whatever_is_wrong_with_the_sheet_as_a_file(
+    catalog: Catalog, folders: dict[str, Path], tmp_path: Path, name: str, before: str
+) -> None:
+    text, what, where = MALFORMED[name]
+    lake = Lake(catalog)
+    folder = Path(shutil.copytree(folders["bcl"], tmp_path / "run"))
+    if before == "another sheet":
+        lake.ingest([folder])
+    (folder / "SampleSheet.csv").write_text(text)
+    with pytest.raises(InputError, match=what):
+        lake.ingest([folder])
+    state, error, count = run_row(lake)
+    assert (state, count) == ("quarantined", 1)
+    assert error is not None
+    assert error.startswith(f"{folder / 'SampleSheet.csv'}, line ")
+    assert where in error
+    # They stay whose they were.
+    whose = SAMPLES if before == "another sheet" else []
+    assert stored_reads(lake) == expected_reads(TILES.values(), DUAL, whose)[0]
+    written = lake.sql("SELECT job_id FROM run_tiles ORDER BY ALL")
+    (folder / "SampleSheet.csv").write_text(sheet_of(SAMPLES[:2]))
+    lake.ingest([folder])
+    assert run_row(lake) == ("complete", None, 0)
+    assert stored_reads(lake) == expected_reads(TILES.values(), DUAL, SAMPLES[:2])[0]
+    assert lake.sql("SELECT job_id FROM run_tiles ORDER BY ALL") == written  # assigned, not converted
+
+
+def test_reads_go_in_though_the_instrument_is_not_told(
+    catalog: Catalog, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    lake = Lake(catalog)
+    folder = Path(shutil.copytree(folders["bcl"], tmp_path / "run"))
+    path = folder / "RunParameters.xml"
+    whole = path.read_text()
+    path.write_text(whole[:60])
+    with pytest.raises(InputError, match="the XML ends too early"):
+        lake.ingest([folder])
+    assert run_row(lake) == (
+        "quarantined",
+        f"{path}, line 3, column 23: the XML ends too early. Copy the file from the instrument again",
+        1,
+    )
+    reads, _ = expected_reads(TILES.values(), DUAL, SAMPLES)
+    assert stored_reads(lake) == reads
+    path.write_text(whole)
+    lake.ingest([folder])
+    assert run_row(lake) == ("complete", None, 0)
+    assert stored_reads(lake) == reads
+
+
+@pytest.mark.parametrize("name", list(UNFIT))
+def test_a_sheet_that_does_not_fit_is_refused_before_work_starts_and_a_good_one_goes_on(
     catalog: Catalog, folders: dict[str, Path], tmp_path: Path, name: str
 ) -> None:
-    text, what, where = SHEETS[name]
+    text, what, where = UNFIT[name]
     lake = Lake(catalog)
     folder = Path(shutil.copytree(folders["bcl"], tmp_path / "run"))
     (folder / "SampleSheet.csv").write_text(text)
@@ -276,7 +369,7 @@ def test_how_far_a_refused_run_had_come_is_known(
 ) -> None:
     """Else a daemon that starts anew takes it for another folder than the one that was refused."""
     folder = Path(shutil.copytree(folders["bcl"], tmp_path / "run"))
-    (folder / "SampleSheet.csv").write_text(SHEETS["colliding samples"][0])
+    (folder / "SampleSheet.csv").write_text(UNFIT["colliding samples"][0])
     run = IlluminaRun.open(folder)
     arrived = replace(run.progress(), bytes=1)  # when the daemon last had something to set down
     record_run(catalog, run.describe(), "receiving", progress=arrived)
@@ -321,6 +414,21 @@ def test_a_run_whose_description_could_not_be_read_once_goes_in_when_it_can(
     assert lake.sql("SELECT run_id, state, error FROM runs").to_pylist() == [
         {"run_id": RUN, "state": "complete", "error": None}
     ]
+
+
+def test_base_calls_that_nothing_describes_are_no_files_of_reads(
+    catalog: Catalog, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(folders["bcl"], tmp_path / "run"))
+    (folder / "RunInfo.xml").unlink()
+    (folder / "reads.fastq").write_text("@r\nA\n+\nI\n")
+    with pytest.raises(NotFoundError, match="the file is missing") as raised:
+        Lake(catalog).ingest([folder])
+    assert raised.value.where == str(folder / "RunInfo.xml")
+    remove(folder / CALLS / "L001")
+    remove(folder / CALLS / "L002")
+    Lake(catalog).ingest([folder], sample="S")
+    assert Lake(catalog).sql("SELECT name FROM reads")["name"].to_pylist() == ["r"]
 
 
 def test_a_sheet_that_is_not_there_is_no_fault_of_the_run(

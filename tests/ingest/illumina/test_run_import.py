@@ -407,6 +407,16 @@ def test_a_lane_whose_first_tile_is_small_is_looked_at_too(opened: Lake, tmp_pat
         opened.ingest([folder])
 
 
+def test_tiles_too_small_to_tell_are_looked_at_together(opened: Lake, tmp_path: Path) -> None:
+    tiles = [tile_of(1, number, 50, DUAL, BARCODES) for number in range(1101, 1110)]
+    wrong = [replace(sample, index2=reverse_complement(sample.index2)) for sample in SAMPLES]
+    folder = write_folder(tmp_path / "run", tiles, sheet=sheet_of(wrong))
+    with pytest.raises(InputError, match="index2 was reverse-complemented"):
+        opened.ingest([folder])
+    # Those that had to be seen, and one that was under way.
+    assert opened.sql("SELECT * FROM run_tiles").num_rows <= 3
+
+
 def test_another_run_of_the_same_name_is_refused(
     opened: Lake, folders: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -114,6 +114,13 @@ class TestRunInfo:
             (xml().replace("<Flowcell>000000000-L6NVV</Flowcell>", ""), "<Run> has no <Flowcell>"),
             (xml(layout=""), "<Run> has no <FlowcellLayout>"),
             (xml().replace(' Number="43"', ""), "<Run> has no Number"),
+            *(
+                (
+                    xml().replace('Id="230825_M04034_0043_000000000-L6NVV"', f'Id="{name}"'),
+                    "no name for a run",
+                )
+                for name in (".", "..", "x" * 201, "/" * 70, "a&#10;b")
+            ),
             (xml().replace('Number="43"', 'Number="x"'), "Number='x' of <Run>"),
             (xml().replace('NumCycles="8"', ""), "<Read> has no NumCycles"),
             (xml().replace('NumCycles="8"', 'NumCycles="0"'), "NumCycles=0 of <Read> makes no sense"),

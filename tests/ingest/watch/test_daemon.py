@@ -300,10 +300,15 @@ def test_runs_in_a_folder_that_cannot_be_listed_are_not_missed(
 def test_what_the_disk_cannot_hold_is_not_begun(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import shutil
+
     world = make_world(catalog, tmp_path, monkeypatch, reserve=1000)
     run = world.run()
     run.ended, run.bytes_needed = True, 1 << 62
-    world.polls(3)
+    usage = shutil.disk_usage(tmp_path)
+    free = iter(range(1 << 40, 1 << 41))  # others write there too
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=next(free)))
+    world.polls(4)
     assert not world.processes.started
     assert sum("waits for space: needs 4,611,686,018,427,387,904 bytes" in line for line in world.lines) == 1
     assert world.figure("baselake_watch_waiting_runs", reason="space") == 1

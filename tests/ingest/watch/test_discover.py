@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from baselake.errors import InputError
 from baselake.ingest.watch.discover import find_runs
+from baselake.ingest.watch.watched import Watched, stamps
 
 RUN_INFO = (
     '<RunInfo Version="2"><Run Id="R" Number="1"><Flowcell>F</Flowcell><Instrument>I</Instrument>'
@@ -74,6 +76,36 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert good.source is not None
 
 
+def test_base_calls_without_a_description_may_still_get_one(tmp_path: Path) -> None:
+    (tmp_path / "run" / "Data" / "Intensities" / "BaseCalls" / "L001").mkdir(parents=True)
+    (found,) = find_runs(tmp_path, 5)
+    assert (found.source, found.missing, found.listed) == (None, True, True)
+    assert (found.error or "").startswith(f"{tmp_path}/run/RunInfo.xml: the file is missing")
+
+
+def test_a_description_is_read_once_while_it_stays_the_same(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    known = {one.folder: one for one in find_runs(tmp_path, 1)}
+    (again,) = find_runs(tmp_path, 1, known)
+    assert again.source is known[run].source is not None
+    (run / "RunInfo.xml").write_text(RUN_INFO.replace('Id="R"', 'Id="OTHER"'))
+    (changed,) = find_runs(tmp_path, 1, known)
+    assert changed.source is not None
+    assert changed.source.describe().run_id == "OTHER"
+    # What was opened before is of the file as it was.
+    with pytest.raises(InputError, match="replaced just now"):
+        again.source.progress()
+
+
 def test_a_share_that_is_gone_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(find_runs(tmp_path / "absent", 2))
+
+
+def test_a_file_whose_rights_are_mended_is_looked_at_again(tmp_path: Path) -> None:
+    path = tmp_path / "s_1_1101.bcl"
+    path.touch()
+    watched = Watched(folder=tmp_path, faulty=stamps([path]))
+    assert watched.mended() == ""
+    path.chmod(0o600)
+    assert watched.mended() != ""
