@@ -145,7 +145,7 @@ def _feed(
     decoder: Decoder, stream: BamStream, source: Source, tables: "_Tables", advance: Callable[[int], None]
 ) -> None:
     done = 0
-    for chunk in stream:
+    for chunk in _chunks(stream, decoder, source.path):
         problem = decoder.feed(chunk)
         if problem is not None:
             _raise(problem, source)
@@ -155,6 +155,16 @@ def _feed(
     problem = decoder.end_file()
     if problem is not None:
         _raise(problem, source)
+
+
+def _chunks(stream: BamStream, decoder: Decoder, path: Path) -> Iterator[bytes]:
+    """The stream's chunks; what is wrong with the file itself is told with the last record that is whole."""
+    try:
+        yield from stream
+    except InputError as error:
+        if error.where != str(path) or not decoder.records:
+            raise
+        raise type(error)(error.what, f"{path}, after record {decoder.records:,}", error.remedy) from error
 
 
 def _raise(problem: tuple[str, int, str, str, int], source: Source) -> None:

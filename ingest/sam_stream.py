@@ -188,15 +188,16 @@ def _decode(text: bytes, path: Path) -> str:
 @contextmanager
 def _open_chunks(path: Path, form: Format, options: list[str]) -> Iterator[Iterator[bytes]]:
     if form == "bam":
-        _check_end(path)
         with ReadAhead(path, _CHUNK) as file:
-            yield iter(file.read, b"")
+            yield _to_its_end(iter(file.read, b""), path)
     else:
         with _samtools(path, options) as (child, complaints):
             yield _child_chunks(child, complaints, path)
 
 
-def _check_end(path: Path) -> None:
+def _to_its_end(chunks: Iterator[bytes], path: Path) -> Iterator[bytes]:
+    """All chunks of a BAM; then, when it is known which record was the last, whether it ends as it must."""
+    yield from chunks
     with open(path, "rb") as file:
         head = file.read(14)
         if not head.startswith(_GZIP) or head[12:] != _BGZF_FIELD:

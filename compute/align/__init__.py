@@ -72,8 +72,10 @@ def align_samples(
             )
         if mapper is None:
             # Nothing of this job is committed: it lends its scratch folder to an index that is not there yet.
-            from baselake.compute.align.mapping import open_mapper
+            from baselake.compute.align.mapping import is_alternate, open_mapper
 
+            if left_out := sum(is_alternate(contig.name) for contig in reference.contigs):
+                progress.note(f"{left_out} ALT contigs of {reference.name} take no reads")
             with catalog.job("index") as job, progress.task(f"index {reference.name}"):
                 mapper = open_mapper(reference, catalog.config.threads, job.scratch)
         _align_sample(catalog, mapper, sample, (reads, aligned), optical_distance, progress)

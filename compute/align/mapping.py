@@ -1,13 +1,15 @@
 """Mapping of short reads with minimap2, by its Python binding mappy."""
 
 import os
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baselake.catalog.references import Reference
+from baselake.catalog.references import Contig, Reference
 from baselake.compute.align._mapping import map_templates
 from baselake.compute.align.templates import Templates
 from baselake.compute.arrow_columns import string_buffers
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 # minimap2's preset for short reads.
 _PRESET = "sr"
+# Contigs that spell places of the chromosomes another way, as UCSC and the GRCh38 analysis sets (_alt), UCSC's hg19
+# (_hap1), bwakit (HLA-) and Ensembl (CHR_H) name them.
+_ALTERNATE = re.compile(r".*(_alt|_hap\d+)|HLA-.*|CHR_H.*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,7 @@ class Mapper:
 
     Attributes:
         aligner: `mappy.Aligner`.
-        reference: what is mapped to.
+        reference: what is mapped to, but for its ALT contigs.
         scoring: of its alignments.
     """
 
@@ -99,7 +104,7 @@ def open_mapper(reference: Reference, threads: int, scratch: Path, scoring: Scor
     """Loads a reference's index; makes it first where the lake has none yet, beside the FASTA.
 
     Args:
-        reference: what to map to.
+        reference: what to map to: all its contigs but ALTs, see `is_alternate`.
         threads: that make the index.
         scratch: a folder on the lake's file system in which it is made: a reader, or a crash, never sees half of it.
         scoring: of alignments; None: the defaults.
@@ -112,10 +117,15 @@ def open_mapper(reference: Reference, threads: int, scratch: Path, scoring: Scor
 
     scoring = scoring if scoring is not None else Scoring()
     path = index_path(reference)
+    placed = [contig for contig in reference.contigs if not is_alternate(contig.name)]
     if not path.exists():
         partial = scratch / path.name
-        mappy.Aligner(str(reference.fasta), preset=_PRESET, n_threads=threads, fn_idx_out=str(partial))
         try:
+            fasta = reference.fasta
+            if len(placed) < len(reference.contigs):
+                fasta = scratch / reference.fasta.name
+                _write_contigs(reference, placed, fasta)
+            mappy.Aligner(str(fasta), preset=_PRESET, n_threads=threads, fn_idx_out=str(partial))
             with open(partial, "rb") as made:
                 os.fsync(made.fileno())
             os.replace(partial, path)
@@ -123,12 +133,30 @@ def open_mapper(reference: Reference, threads: int, scratch: Path, scoring: Scor
         except OSError as error:
             raise storage_error(error, path) from error
     aligner = mappy.Aligner(str(path), preset=_PRESET, scoring=scoring.values())
-    if not aligner or aligner.n_seq != len(reference.contigs):
+    if not aligner or aligner.n_seq != len(placed):
         what = "the index does not fit the reference"
         raise LakeError(what, str(path), "Remove it and run the same command again")
     return Mapper(aligner=aligner, reference=reference, scoring=scoring)
 
 
 def index_path(reference: Reference) -> Path:
-    """Where a reference's minimap2 index is kept."""
-    return reference.fasta.with_suffix(f".{_PRESET}.mmi")
+    """Where a reference's minimap2 index is kept; its name says whether contigs are left out."""
+    some = any(is_alternate(contig.name) for contig in reference.contigs)
+    return reference.fasta.with_suffix(f".{_PRESET}{'.no-alt' if some else ''}.mmi")
+
+
+def is_alternate(contig: str) -> bool:
+    """Whether a contig is an ALT: nothing is aligned to it.
+
+    A read that fits a chromosome and its ALT alike would have mapping quality 0 on both, and the place would not be
+    called. Decoys and unplaced sequence are no ALTs.
+    """
+    return _ALTERNATE.fullmatch(contig) is not None
+
+
+def _write_contigs(reference: Reference, contigs: Sequence[Contig], fasta: Path) -> None:
+    with open(fasta, "wb") as out:
+        for contig in contigs:
+            out.write(f">{contig.name}\n".encode())
+            out.write(reference.bases(contig.name, 0, contig.length))
+            out.write(b"\n")

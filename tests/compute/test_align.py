@@ -13,7 +13,7 @@ import baselake
 from baselake.catalog.catalog import connect, create
 from baselake.catalog.references import open_reference
 from baselake.compute.align import align_samples
-from baselake.compute.align.mapping import index_path
+from baselake.compute.align.mapping import index_path, is_alternate
 from baselake.config import Config
 from baselake.errors import NotFoundError
 from tests.compute.alignment_rows import sam_line, tags_of
@@ -277,6 +277,43 @@ def test_the_index_is_made_once(aligned: Path) -> None:
     with connect(aligned, config(), read_only=True) as catalog:
         index = index_path(open_reference(catalog, "r"))
     assert [path.name for path in index.parent.glob("*.mmi*")] == [index.name]
+
+
+def test_an_alt_contig_takes_no_read_from_its_chromosome(inputs: Path, tmp_path: Path) -> None:
+    contigs = genome(1)
+    with_alt = tmp_path / "alt.fa"
+    alternates = {"chr1_KI270762v1_alt": contigs["chr1"][5_000:9_000], "HLA-A*01:01:01:01": contigs["chr2"]}
+    with_alt.write_text(
+        "".join(f">{name}\n{bases}\n" for name, bases in (*contigs.items(), *alternates.items()))
+    )
+    lake = tmp_path / "lake"
+    create(lake, config())
+    with baselake.open(lake) as opened:
+        opened.add_reference(with_alt, "r")
+        opened.ingest(sorted(inputs.glob("*_L001_*")), sample="s")
+    align(lake)
+    rows = query(lake, "SELECT contig, start, mapq FROM alignments")
+    assert set(rows["contig"].to_pylist()) == {*contigs, None}
+    inside = "SELECT count(*) AS n FROM alignments WHERE contig = 'chr1' AND start BETWEEN 5100 AND 8700"
+    assert query(lake, f"{inside} AND mapq >= 20")["n"][0].as_py() > 30
+
+
+@pytest.mark.parametrize(
+    ("contig", "alternate"),
+    [
+        ("chr6_GL000250v2_alt", True),
+        ("chr6_apd_hap1", True),
+        ("HLA-DRB1*15:01:01:01", True),
+        ("CHR_HSCHR6_MHC_COX_CTG1", True),
+        ("chr6", False),
+        ("chrUn_KI270302v1", False),
+        ("chr1_KI270706v1_random", False),
+        ("chrUn_JTFH01000001v1_decoy", False),
+        ("hs37d5", False),
+    ],
+)
+def test_alt_contigs_are_told_by_their_names(contig: str, alternate: bool) -> None:
+    assert is_alternate(contig) == alternate
 
 
 def test_an_unknown_sample_and_one_without_reads_are_refused(inputs: Path, tmp_path: Path) -> None:

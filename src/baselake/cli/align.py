@@ -16,6 +16,10 @@ from baselake.cli.options import common, open_for_writing, reference_option
 )
 @common
 def command(samples: tuple[str, ...], reference: str | None, optical_distance: int | None) -> None:
-    """Align the reads of SAMPLEs (all, if none is named), sort them and mark duplicates."""
-    with open_for_writing() as lake:
+    """Align the reads of SAMPLEs (all, if none is named), sort them and mark duplicates.
+
+    Reads are not aligned to ALT contigs (chr6_GL000250v2_alt, HLA-...): there they would lose their place on the
+    chromosomes.
+    """
+    with open_for_writing("baselake.compute.align.sample") as lake:
         lake.align(samples, reference, optical_distance=optical_distance)
