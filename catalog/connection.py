@@ -9,17 +9,18 @@ import duckdb
 
 from baselake.catalog.extensions import load_extensions
 from baselake.catalog.locks import commit_lock
+from baselake.catalog.snapshots import At, find_snapshot
 from baselake.config import Config
 from baselake.errors import ConflictError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.2.0"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _SQL = Path(__file__).parent / "sql"
 
 
 def connect(
-    layout: LakeLayout, config: Config, *, read_only: bool, snapshot: int | None = None
+    layout: LakeLayout, config: Config, *, read_only: bool, at: At | None = None
 ) -> duckdb.DuckDBPyConnection:
     """A connection in which the lake is attached as `lake` and in use.
 
@@ -27,32 +28,31 @@ def connect(
         layout: where the lake is.
         config: threads and memory of DuckDB.
         read_only: refuse every change.
-        snapshot: show the lake as it was at this snapshot; implies read-only.
+        at: show the lake as it was at this snapshot; implies read-only.
 
     Raises:
         NotFoundError: there is no lake, or no such snapshot.
+        InputError: `at` is neither a snapshot's number, its name nor a time.
         LakeError: the lake was made by a newer release.
     """
     if not layout.catalog.is_file():
         raise NotFoundError("no lake here", str(layout.root), f"Run: baselake init --lake {layout.root}")
     connection = _duckdb(layout, config)
-    options = ["READ_ONLY"] if read_only or snapshot is not None else []
-    if snapshot is not None:
-        options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
+    options = ["READ_ONLY"] if read_only or at is not None else []
     try:
         _attach(connection, layout, layout.catalog, options)
     except duckdb.Error as error:
-        if snapshot is not None and "snapshot" in str(error).lower():
-            raise NotFoundError(
-                f"no snapshot {snapshot}", str(layout.root), "List them: baselake sql 'FROM lake.snapshots()'"
-            ) from error
         raise LakeError(
             f"the catalog cannot be opened ({first_line(error)})",
             str(layout.catalog),
             "Restore it from a backup",
         ) from error
-    if snapshot is None:
-        _check_version(connection, layout)
+    _check_version(connection, layout)
+    if at is not None:
+        snapshot = find_snapshot(connection, at, str(layout.root))
+        connection.execute("USE memory")
+        connection.execute("DETACH lake")
+        _attach(connection, layout, layout.catalog, [*options, f"SNAPSHOT_VERSION {snapshot}"])
     return connection
 
 
@@ -100,6 +100,9 @@ def create_lake(layout: LakeLayout, config: Config) -> bool:
 
 def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
     """Bring the tables from a version to this release's, macros and views with them, in one transaction."""
+    # DuckDB writes to one database in a transaction; what is made here twice, after a crash, is made once.
+    for table in sorted((_SQL / "metadata").glob("*.sql")):
+        connection.execute(table.read_text())
     connection.execute("BEGIN")
     for step in sorted((_SQL / "schema").glob("*.sql")):
         number = int(step.name[:4])
@@ -109,7 +112,8 @@ def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
                 "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)",
                 [number, step.stem, datetime.now(UTC), RELEASE],
             )
-    for folder in ("macros", "views"):
+    # Views use macros, and macros that are tables use views.
+    for folder in ("macros", "views", "table_macros"):
         for statement in sorted((_SQL / folder).glob("*.sql")):
             connection.execute(statement.read_text())
     connection.execute("COMMIT")

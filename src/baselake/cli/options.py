@@ -60,18 +60,18 @@ def progress() -> Progress:
     return progress_for(sys.stderr)
 
 
-def open_for_reading(at: int | None = None) -> "Lake":
+def open_for_reading(at: str | None = None) -> "Lake":
     """The lake, read-only, now or at a snapshot."""
     from baselake.api import open_lake
 
-    return open_lake(lake_folder(), read_only=True, snapshot=at)
+    return open_lake(lake_folder(), read_only=True, at=at)
 
 
-def open_for_export(at: int | None = None) -> "Lake":
+def open_for_export(at: str | None = None) -> "Lake":
     """The lake, read-only, now or at a snapshot, with progress shown."""
     from baselake.api import open_lake
 
-    return open_lake(lake_folder(), read_only=True, snapshot=at, progress=progress())
+    return open_lake(lake_folder(), read_only=True, at=at, progress=progress())
 
 
 def open_for_writing() -> "Lake":
@@ -81,7 +81,11 @@ def open_for_writing() -> "Lake":
     return open_lake(lake_folder(), progress=progress())
 
 
-at_option = click.option("--at", type=int, metavar="SNAPSHOT", help="As the lake was at this snapshot.")
+at_option = click.option(
+    "--at",
+    metavar="SNAPSHOT",
+    help="As the lake was then: a snapshot's number, its name, or a time such as 2026-03-01 or 2026-03-01T12:00.",
+)
 format_option = click.option(
     "--format",
     "format_",
