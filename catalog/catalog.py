@@ -12,8 +12,10 @@ import duckdb
 import pyarrow as pa
 
 from baselake.catalog import connection as connections
+from baselake.catalog.backends import backend_of
+from baselake.catalog.snapshots import At
 from baselake.config import Config, check_database_url, keep_catalog
-from baselake.errors import ConflictError, InputError
+from baselake.errors import ConflictError, InputError, LakeError
 from baselake.lake.partition import LakeLayout
 
 if TYPE_CHECKING:
@@ -135,6 +137,31 @@ class Catalog:
         """DuckDB's connection, for what this class does not do."""
         return self._connection
 
+    @contextmanager
+    def amend(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction on the metadata database itself, for what DuckLake's SQL cannot say; under the commit lock.
+
+        DuckDB writes to one database in a transaction: no DuckLake table can be changed in it.
+
+        Raises:
+            LakeError: the catalog refused the transaction, or another writer held the lock too long.
+        """
+        with backend_of(self.layout, self.config).commit_lock(self.config.commit_timeout_seconds):
+            cursor = self._cursor()
+            try:
+                cursor.execute("BEGIN")
+                yield cursor
+                cursor.execute("COMMIT")
+            except duckdb.Error as error:
+                raise LakeError(
+                    f"the catalog refused the change ({connections.first_line(error)})",
+                    str(self.layout.root),
+                    "Nothing was changed; run the same command again",
+                ) from error
+            finally:
+                # Closing the cursor rolls back what was not committed.
+                cursor.close()
+
     def close(self) -> None:
         for cursor in self._idle:
             cursor.close()
@@ -156,7 +183,7 @@ class Catalog:
 
 
 def connect(
-    lake: Path, config: Config | None = None, *, read_only: bool = False, snapshot: int | None = None
+    lake: Path, config: Config | None = None, *, read_only: bool = False, at: At | None = None
 ) -> Catalog:
     """Open the lake in a folder.
 
@@ -164,14 +191,16 @@ def connect(
         lake: the folder.
         config: settings; None reads `baselake.toml` and the environment.
         read_only: refuse every change.
-        snapshot: see the lake as it was at this snapshot, read-only.
+        at: see the lake as it was at this snapshot, by number, name or time, read-only; see
+            `baselake.catalog.snapshots.find_snapshot`.
 
     Raises:
         NotFoundError: there is no lake, or no such snapshot.
+        InputError: `at` is neither a snapshot's number, its name nor a time.
         LakeError: the lake was made by a newer release, or is damaged.
     """
     layout, config = connections.find_lake(lake, config)
-    connection = connections.connect(layout, config, read_only=read_only, snapshot=snapshot)
+    connection = connections.connect(layout, config, read_only=read_only, at=at)
     return Catalog(layout, config, connection)
 
 

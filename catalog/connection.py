@@ -10,6 +10,7 @@ import duckdb
 from baselake.catalog.backends import Backend, backend_of
 from baselake.catalog.extensions import open_duckdb
 from baselake.catalog.files import record_forgotten_files, record_old_files
+from baselake.catalog.snapshots import At, find_snapshot
 from baselake.config import Config, load_config
 from baselake.errors import ConflictError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
@@ -30,7 +31,7 @@ def find_lake(lake: Path, config: Config | None = None) -> tuple[LakeLayout, Con
 
 
 def connect(
-    layout: LakeLayout, config: Config, *, read_only: bool, snapshot: int | None = None
+    layout: LakeLayout, config: Config, *, read_only: bool, at: At | None = None
 ) -> duckdb.DuckDBPyConnection:
     """A connection in which the lake is attached as `lake` and in use.
 
@@ -38,33 +39,32 @@ def connect(
         layout: where the lake is.
         config: where its catalog is; threads and memory of DuckDB.
         read_only: refuse every change.
-        snapshot: show the lake as it was at this snapshot; implies read-only.
+        at: show the lake as it was at this snapshot; implies read-only.
 
     Raises:
         NotFoundError: there is no lake, or no such snapshot.
+        InputError: `at` is neither a snapshot's number, its name nor a time.
         LakeError: the lake was made by a newer release, or its catalog cannot be reached.
     """
     backend = backend_of(layout, config)
     if not backend.exists():
         raise NotFoundError("no lake here", str(layout.root), f"Run: baselake init --lake {layout.root}")
     connection = _duckdb(layout, config, backend)
-    options = ["READ_ONLY"] if read_only or snapshot is not None else []
-    if snapshot is not None:
-        options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
+    options = ["READ_ONLY"] if read_only or at is not None else []
     try:
         _attach(connection, layout, backend.target(), options)
     except duckdb.Error as error:
-        if snapshot is not None and "snapshot" in str(error).lower():
-            raise NotFoundError(
-                f"no snapshot {snapshot}", str(layout.root), "List them: baselake sql 'FROM lake.snapshots()'"
-            ) from error
         raise LakeError(
             f"the catalog cannot be opened ({first_line(error)})",
             backend.where,
             "Restore it from a backup",
         ) from error
-    if snapshot is None:
-        _check_version(connection, layout)
+    _check_version(connection, layout)
+    if at is not None:
+        snapshot = find_snapshot(connection, at, str(layout.root))
+        connection.execute("USE memory")
+        connection.execute("DETACH lake")
+        _attach(connection, layout, backend.target(), [*options, f"SNAPSHOT_VERSION {snapshot}"])
     return connection
 
 
@@ -135,7 +135,8 @@ def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
                 "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)",
                 [number, step.stem, datetime.now(UTC), RELEASE],
             )
-    for folder in ("macros", "views"):
+    # Views use macros, and macros that are tables use views.
+    for folder in ("macros", "views", "table_macros"):
         for statement in sorted((_SQL / folder).glob("*.sql")):
             connection.execute(statement.read_text())
     connection.execute("COMMIT")

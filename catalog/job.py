@@ -156,6 +156,14 @@ class Job:
             self._note(path)
         return TableWriter(spec, path, partial(self._add_file, number))
 
+    def deletes_file(self, data_file: Path) -> Path:
+        """Where to write which rows of a data file are deleted; the file goes with the job unless it is registered."""
+        with self._lock:
+            self._numbers += 1
+            path = self._layout.deletes_file(data_file, self.id, self._numbers)
+            self._note(path)
+        return path
+
     def object(self, source: Path, run_id: str, name: str) -> StoredObject:
         """Copy a file into the lake as it is; a row of `objects` has to go into the same commit.
 
@@ -252,6 +260,11 @@ class Job:
             )
         if not self._operation:
             return
+        # `baselake snapshots` tells by these which job made which snapshot.
+        cursor.execute(
+            f"CALL ducklake_set_commit_message('lake', NULL, {quoted(self._operation)},"
+            f" extra_info => {quoted(self.id)})"
+        )
         root = self._layout.root
         cursor.execute(
             "INSERT INTO lineage VALUES (?, ?, 'baselake', ?, ?, ?, ?, 'cpu', ?, ?, ?, ?, 0)",
@@ -338,9 +351,21 @@ def _registered(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 
 def _kept(connection: duckdb.DuckDBPyConnection, job_id: str) -> set[str]:
-    """Paths, relative to the lake, of what a job committed; an object may have been replaced since, and is kept."""
+    """Paths, relative to the lake, of what a job committed, as any snapshot's lineage tells.
+
+    An object may have been replaced since, or the lake restored to a time before the job: earlier snapshots have it.
+    """
     cursor = connection.cursor()
-    rows = cursor.execute("SELECT unnest(outputs) FROM lake.lineage WHERE job_id = ?", [job_id]).fetchall()
+    ((first, newest),) = cursor.execute(
+        "SELECT greatest(min(snapshot_id), (SELECT min(begin_snapshot) FROM __ducklake_metadata_lake.ducklake_table"
+        " WHERE table_name = 'lineage')), max(snapshot_id) FROM __ducklake_metadata_lake.ducklake_snapshot"
+    ).fetchall()
+    rows = cursor.execute(
+        f"SELECT unnest(outputs) FROM (SELECT job_id, outputs FROM lake.lineage AT (VERSION => {first}) UNION ALL"
+        f" SELECT job_id, outputs FROM ducklake_table_insertions('lake', 'main', 'lineage', {first}, {newest}))"
+        " WHERE job_id = ?",
+        [job_id],
+    ).fetchall()
     cursor.close()
     return {path for (path,) in rows}
 

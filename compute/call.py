@@ -17,7 +17,7 @@ from baselake.compute.arrow_columns import string_buffers
 from baselake.compute.in_order import in_order
 from baselake.compute.pileup import DEFAULT_PARAMETERS, PADDING, CallParameters, call_region
 from baselake.compute.ploidy import is_sex_chromosome, ploidy_segments
-from baselake.errors import NotFoundError
+from baselake.errors import ConflictError, NotFoundError
 from baselake.lake.parquet import TableWriter
 from baselake.lake.region import Region, parse_region
 from baselake.lake.schema import ALIGNMENTS, GENOTYPES, VARIANTS
@@ -109,6 +109,7 @@ def call_samples(
 
     Raises:
         NotFoundError: no such sample or contig, or a sample without alignments there.
+        ConflictError: another process changed the alignments of a sample meanwhile.
         StorageError: the disk is full or fails.
     """
     if region is not None and region.contig not in reference.lengths:
@@ -126,6 +127,8 @@ def _call_sample(
     parameters: CallParameters,
 ) -> None:
     sex = _sex(catalog, sample)
+    alignments_made = catalog.statement("alignments_made")
+    made = catalog.query(alignments_made, {"reference": reference.name, "sample": sample})
     spans = _spans(catalog, sample, reference, region)
     fingerprint = _fingerprint(spans)
     model = f"{MODEL} {sex or 'sex unknown'} {asdict(parameters)}"
@@ -151,6 +154,12 @@ def _call_sample(
         calls = _calls(catalog, sample, reference, windows, progress, parameters)
         alleles = _write_genotypes(job, sample, reference.name, calls)
         with job.commit() as tx:
+            if tx.query(alignments_made, {"reference": reference.name, "sample": sample}) != made:
+                raise ConflictError(
+                    f"the alignments of sample {sample} were changed while it was being called",
+                    str(catalog.layout.root),
+                    "Run the same command again",
+                )
             _replace(tx, sample, reference.name, region)
             for contig, found in alleles.items():
                 rows = _variant_rows(reference.name, contig, found)

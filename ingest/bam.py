@@ -15,7 +15,7 @@ from baselake.catalog.job import Transaction
 from baselake.catalog.references import Reference, open_reference
 from baselake.catalog.samples import aligned_samples
 from baselake.errors import ConflictError
-from baselake.ingest.bam_plan import Source, by_sample, plan_source, require_compatible
+from baselake.ingest.bam_plan import ReadGroup, Source, by_sample, plan_source, require_compatible
 from baselake.ingest.bam_rows import Order, OutOfOrder, Written, write_rows
 from baselake.ingest.run_records import put_run
 from baselake.ingest.run_source import RunDescription
@@ -213,6 +213,8 @@ def _attempt(
         for source in sources:
             job.inputs.append(source.source_id)
             job.bytes_near += source.path.stat().st_size
+        groups = {group for files, written in outcomes for group in _groups(files, written)}
+        job.inputs.extend(f"read_group:{name}" for name in sorted(groups))
         with job.commit() as tx:
             _require_new(tx, outcomes)
             for files, written in outcomes:
@@ -275,11 +277,17 @@ def _record(tx: Transaction, job_id: str, files: Sequence[Source], written: Writ
     tx.insert("source_files", pa.Table.from_pylist(rows))
 
 
-def _record_read_groups(tx: Transaction, files: Sequence[Source], written: Written) -> None:
+def _groups(files: Sequence[Source], written: Written) -> dict[str, ReadGroup]:
+    """The read groups of files, by their id in the lake."""
     groups = {group.read_group_id: group for source in files for group in source.groups}
     # The group of reads without one is there only if there are such reads.
-    groups |= {source.rest.read_group_id: source.rest for source in files if source.path in written.ungrouped}
-    for group in groups.values():
+    return groups | {
+        source.rest.read_group_id: source.rest for source in files if source.path in written.ungrouped
+    }
+
+
+def _record_read_groups(tx: Transaction, files: Sequence[Source], written: Written) -> None:
+    for group in _groups(files, written).values():
         there = tx.query(
             "SELECT id, sample_id FROM read_groups WHERE read_group_id = ?", [group.read_group_id]
         )

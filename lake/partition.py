@@ -127,6 +127,10 @@ class LakeLayout:
             folder /= f"{column}={_spell(column, value)}"
         return folder / f"{job_id}-{number:04d}.parquet"
 
+    def deletes_file(self, data_file: Path, job_id: str, number: int) -> Path:
+        """The path of a job's `number`-th file where it tells which rows of a data file are deleted: beside that."""
+        return data_file.with_name(f"{job_id}-{number:04d}-delete.parquet")
+
 
 def _spell(column: str, value: str | int | None) -> str:
     if value is None:

@@ -1,12 +1,12 @@
 """Alignment: a sample's reads to sorted, duplicate-marked `alignments`, one commit a sample."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from baselake.catalog.catalog import Catalog
+from baselake.catalog.catalog import Catalog, statement
 from baselake.catalog.job import Transaction
 from baselake.catalog.references import Reference
-from baselake.catalog.samples import count_reads
 from baselake.errors import ConflictError, NotFoundError
 from baselake.progress import QUIET, Progress
 
@@ -25,6 +25,21 @@ SELECT read_group_id, count(*) AS reads
 FROM alignments
 WHERE reference = ? AND sample_id = ? AND flag & 2304 = 0 GROUP BY ALL
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reads:
+    """What a read group has.
+
+    Attributes:
+        reads: how many.
+        jobs: that brought them. Reads of the same number and jobs are the same reads.
+        files: names of the files that hold them; of a run folder's tiles, those that their import wrote.
+    """
+
+    reads: int
+    jobs: tuple[str, ...]
+    files: tuple[str, ...] = field(compare=False)
 
 
 def align_samples(
@@ -61,7 +76,7 @@ def align_samples(
             known = catalog.query("SELECT 1 FROM samples WHERE sample_id = ?", [sample]).num_rows
             what = f"sample {sample!r} has no reads" if known else f"no sample {sample!r}"
             raise NotFoundError(what, str(catalog.layout.root), "Run: baselake ingest")
-        if reads == aligned:
+        if {group: found.reads for group, found in reads.items()} == aligned:
             progress.note(f"{sample} is aligned to {reference.name} already")
             continue
         if foreign := sorted(aligned.keys() - reads.keys()):
@@ -85,7 +100,7 @@ def _align_sample(
     catalog: Catalog,
     mapper: "Mapper",
     sample: str,
-    state: tuple[dict[str, int], dict[str, int]],
+    state: tuple[dict[str, _Reads], dict[str, int]],
     optical_distance: int,
     progress: Progress,
 ) -> None:
@@ -97,7 +112,10 @@ def _align_sample(
     with catalog.job("align", parameters | mapper.parameters()) as job:
         read_groups = _read_groups(catalog, sample, reads)
         job.inputs.extend(f"read_group:{group.id}" for group in read_groups)
-        with progress.task(f"align {sample}", total=sum(reads.values()), unit="reads") as task:
+        job.inputs.extend(sorted({file for found in reads.values() for file in found.files}))
+        with progress.task(
+            f"align {sample}", total=sum(found.reads for found in reads.values()), unit="reads"
+        ) as task:
             write_alignments(catalog, job, mapper, sample, read_groups, optical_distance, task)
         with job.commit() as transaction:
             if _state(transaction, sample, name) != state:
@@ -114,16 +132,22 @@ def _align_sample(
 
 def _state(
     source: Catalog | Transaction, sample: str, reference: str
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Reads of the sample by read group, and those of them that are aligned."""
+) -> tuple[dict[str, _Reads], dict[str, int]]:
+    """Reads of the sample by read group, and how many of them are aligned."""
+    reads = source.query(statement("reads_to_align"), {"sample": sample}).to_pylist()
     aligned = source.query(_ALIGNED, [reference, sample])
     return (
-        {group: count.reads for group, count in count_reads(source, sample).items()},
+        {
+            row["read_group_id"]: _Reads(
+                reads=row["reads"], jobs=tuple(row["jobs"] or ()), files=tuple(row["files"] or ())
+            )
+            for row in reads
+        },
         dict(zip(aligned["read_group_id"].to_pylist(), aligned["reads"].to_pylist(), strict=True)),
     )
 
 
-def _read_groups(catalog: Catalog, sample: str, reads: dict[str, int]) -> "list[ReadGroup]":
+def _read_groups(catalog: Catalog, sample: str, reads: dict[str, _Reads]) -> "list[ReadGroup]":
     from baselake.compute.align.sample import ReadGroup
 
     rows = catalog.query(

@@ -15,6 +15,7 @@ from baselake.catalog import catalog as catalogs
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.references import Reference, add_reference, open_reference
 from baselake.catalog.samples import describe_sample, sample_names
+from baselake.catalog.snapshots import At, name_snapshot, unname_snapshot
 from baselake.errors import MissingDependencyError, NotFoundError
 from baselake.lake.region import Region, parse_region
 from baselake.native import check_processor
@@ -227,6 +228,24 @@ class Lake:
             self.catalog, self._sample(sample), sex=sex, family=family, father=father, mother=mother
         )
 
+    def snapshots(self) -> pa.Table:
+        """Every snapshot: number, time, names, which job made it, and what it brought."""
+        return self.catalog.query(self.catalog.statement("snapshots"))
+
+    def name_snapshot(self, name: str, at: At | None = None) -> int:
+        """Give a snapshot a name, which keeps it from expiring; see `baselake.catalog.snapshots.name_snapshot`."""
+        return name_snapshot(self.catalog, name, at)
+
+    def unname_snapshot(self, name: str) -> int:
+        """Take a snapshot's name away; see `baselake.catalog.snapshots.unname_snapshot`."""
+        return unname_snapshot(self.catalog, name)
+
+    def restore_snapshot(self, at: At) -> int:
+        """Make the lake what it was at a snapshot, as a new one; see `baselake.catalog.restore.restore_snapshot`."""
+        from baselake.catalog.restore import restore_snapshot
+
+        return restore_snapshot(self.catalog, at)
+
     def close(self) -> None:
         self.catalog.close()
 
@@ -265,12 +284,12 @@ def open_lake(
     path: str | os.PathLike[str],
     *,
     read_only: bool = False,
-    snapshot: int | None = None,
+    at: At | None = None,
     progress: Progress = QUIET,
 ) -> Lake:
     """Open the lake in a folder; see `baselake.open`."""
     check_processor()
-    return Lake(catalogs.connect(Path(path), read_only=read_only, snapshot=snapshot), progress)
+    return Lake(catalogs.connect(Path(path), read_only=read_only, at=at), progress)
 
 
 def create_lake(path: str | os.PathLike[str], *, catalog: str | None = None) -> bool:

@@ -104,7 +104,7 @@ def test_an_older_snapshot_shows_what_was_then(catalog: Catalog, lake: Path, con
     write_reads(catalog, "R1", 5)
     snapshot = catalog.query("SELECT id FROM lake.current_snapshot()")["id"][0].as_py()
     write_reads(catalog, "R2", 2)
-    with connect(lake, config, snapshot=snapshot) as then:
+    with connect(lake, config, at=snapshot) as then:
         assert count(then, "read_records") == 5
     assert count(catalog, "read_records") == 7
 

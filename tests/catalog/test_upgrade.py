@@ -12,6 +12,8 @@ from baselake.catalog.files import stored_files
 from baselake.config import Config
 from baselake.errors import LakeError
 
+from .writer_process import reads
+
 
 @pytest.fixture
 def old_lake(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -67,3 +69,35 @@ def test_a_lake_of_a_newer_release_is_refused(
     for opening in (connect, create):
         with pytest.raises(LakeError, match="Upgrade baselake"):
             opening(tmp_path / "lake", config)
+
+
+def test_alignments_of_an_earlier_release_get_the_files_of_their_reads(
+    tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql = tmp_path / "sql"
+    (sql / "schema").mkdir(parents=True)
+    for step in ("0001_initial.sql", "0002_runs.sql"):
+        shutil.copy(Path(connection.__file__).parent / "sql" / "schema" / step, sql / "schema")
+    lake = tmp_path / "lake"
+    with monkeypatch.context() as old:
+        old.setattr(connection, "_SQL", sql)
+        old.setattr(connection, "SCHEMA_VERSION", 2)
+        create(lake, config)
+        with connect(lake, config) as catalog:
+            imports = {}
+            for sample in ("A", "B"):
+                with catalog.job("ingest") as job:
+                    imports[sample] = f"{job.id}-0001.parquet"
+                    with job.writer("read_records", {"run_id": sample, "lane": None}) as out:
+                        out.write(reads(sample, 2))
+                    with job.commit() as tx:
+                        tx.execute(
+                            "INSERT INTO source_files (source_id, sample_ids, job_id) VALUES (?, [?], ?)",
+                            [f"file of {sample}", sample, job.id],
+                        )
+            with catalog.job("align", {"sample": "A", "reference": "r"}) as job, job.commit():
+                job.inputs.append("read_group:A.1")
+    create(lake, config)
+    with connect(lake, config) as catalog:
+        (row,) = catalog.query("SELECT inputs FROM lineage WHERE operation = 'align'").to_pylist()
+    assert row["inputs"] == ["read_group:A.1", imports["A"]]

@@ -1,4 +1,4 @@
-"""A process of its own that commits to a lake: `writer_process.py LAKE alleles|reads WRITER COMMITS`.
+"""A process of its own that commits to a lake: `writer_process.py LAKE alleles|reads|restores WRITER COMMITS`.
 
 Prints a line before each commit, so that a test knows when to kill it.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog, connect
+from baselake.catalog.restore import restore_snapshot
 from baselake.lake.schema import READ_RECORDS, VARIANTS
 
 
@@ -57,6 +58,8 @@ def main() -> None:
             print(i, flush=True)
             if what == "reads":
                 write_reads(catalog, f"R{writer}.{i}", 50)
+            elif what == "restores":
+                restore_snapshot(catalog, ("first", "second")[i % 2])
             else:
                 write_alleles(catalog, [i, 1000 + writer * 100 + i])
 

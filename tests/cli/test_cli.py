@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from baselake.catalog.catalog import connect
 from baselake.cli.page import page
 
 ROOT = Path(__file__).parents[2]
@@ -124,3 +125,30 @@ def test_status_lists_every_table_and_view(lake: Path) -> None:
 
 def test_the_page_in_docs_is_what_help_says() -> None:
     assert (ROOT / "docs" / "cli.md").read_text() == page(), "run: make docs"
+
+
+def test_a_state_is_named_looked_at_and_restored(lake: Path) -> None:
+    def samples(*at: str) -> list[str]:
+        done = run("sql", "SELECT sample_id FROM samples ORDER BY 1", *at, lake=lake)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.decode().split()[1:]
+
+    with connect(lake) as catalog, catalog.record() as tx:
+        tx.execute("INSERT INTO samples (sample_id) VALUES ('S1')")
+    named = run("snapshots", "name", "one", lake=lake)
+    assert (named.returncode, named.stderr) == (0, b"snapshot 2 is named one\n")
+    with connect(lake) as catalog, catalog.record() as tx:
+        tx.execute("INSERT INTO samples (sample_id) VALUES ('S2')")
+    assert samples() == ["S1", "S2"]
+    assert samples("--at", "one") == samples("--at", "2") == ["S1"]
+    for verb in (["samples"], ["status"], ["runs"], ["reference", "list"]):
+        assert run(*verb, "--at", "one", lake=lake).returncode == 0
+    assert run("samples", "--at", "one", lake=lake).stdout.decode().split("\n")[1].startswith("S1,")
+    assert b",[one]," in run("snapshots", lake=lake).stdout
+    done = run("snapshots", "restore", "one", lake=lake)
+    assert (done.returncode, done.stderr) == (0, b"the lake is as it was at one, in snapshot 4\n")
+    assert samples() == ["S1"]
+    assert samples("--at", "3") == ["S1", "S2"]
+    assert run("snapshots", "unname", "one", lake=lake).returncode == 0
+    gone = run("samples", "--at", "one", lake=lake)
+    assert (gone.returncode, b"no snapshot is named 'one'" in gone.stderr) == (1, True)

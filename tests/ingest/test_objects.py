@@ -51,7 +51,7 @@ def test_what_is_there_is_not_copied_again(catalog: Catalog, lake: Path, tmp_pat
     item(tmp_path / "sheet.csv", b"two")
     assert keep_objects(catalog, "R", [first]) == 1
     assert rows(catalog)["sheet.csv"]["sha256"] == hashlib.sha256(b"two").hexdigest()
-    with connect(lake, catalog.config, snapshot=before) as earlier:
+    with connect(lake, catalog.config, at=before) as earlier:
         old = rows(earlier)["sheet.csv"]
     assert (lake / str(old["path"])).read_bytes() == b"one"
 

@@ -13,7 +13,7 @@ held AS (
         AND d.begin_snapshot <= n.id AND (d.end_snapshot IS NULL OR d.end_snapshot > n.id)
     WHERE t.table_name IN ('alignments', 'genotypes')
         AND f.begin_snapshot <= n.id AND (f.end_snapshot IS NULL OR f.end_snapshot > n.id)
-    GROUP BY ALL
+    GROUP BY t.table_name, f.data_file_id, f.record_count, d.delete_count
 ),
 done AS (
     SELECT

@@ -28,6 +28,7 @@ _VERBS = {
     "status": "What is in the lake.",
     "runs": "Sequencer runs and imports.",
     "samples": "Samples, and what is known of them.",
+    "snapshots": "The lake's history: name a state of it, go back to one.",
     "demo": "Make a small genome and a run, call it, compare with the truth.",
 }
 

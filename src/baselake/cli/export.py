@@ -25,7 +25,7 @@ def command() -> None:
 @region_option
 @at_option
 @common
-def vcf(sample: str, output: Path, reference: str | None, region: str | None, at: int | None) -> None:
+def vcf(sample: str, output: Path, reference: str | None, region: str | None, at: str | None) -> None:
     """Called variants: .vcf.gz (bgzipped and indexed) or .vcf."""
     with open_for_export(at) as lake:
         lake.export_vcf(output, sample, reference=reference, region=region)
@@ -38,7 +38,7 @@ def vcf(sample: str, output: Path, reference: str | None, region: str | None, at
 @region_option
 @at_option
 @common
-def bam(sample: str, output: Path, reference: str | None, region: str | None, at: int | None) -> None:
+def bam(sample: str, output: Path, reference: str | None, region: str | None, at: str | None) -> None:
     """Alignments, sorted and indexed: BAM, or SAM where the file's name ends in .sam."""
     with open_for_export(at) as lake:
         lake.export_bam(
@@ -57,7 +57,7 @@ def bam(sample: str, output: Path, reference: str | None, region: str | None, at
 @region_option
 @at_option
 @common
-def cram(sample: str, output: Path, reference: str | None, region: str | None, at: int | None) -> None:
+def cram(sample: str, output: Path, reference: str | None, region: str | None, at: str | None) -> None:
     """Alignments as CRAM against the registered assembly, sorted and indexed."""
     with open_for_export(at) as lake:
         lake.export_bam(output, sample, reference=reference, region=region, form="cram")
@@ -75,7 +75,7 @@ def cram(sample: str, output: Path, reference: str | None, region: str | None, a
 )
 @at_option
 @common
-def fastq(sample: str, pattern: str, at: int | None) -> None:
+def fastq(sample: str, pattern: str, at: str | None) -> None:
     """Reads as they left the sequencer: FASTQ, bgzipped where the name ends in .gz."""
     with open_for_export(at) as lake:
         lake.export_fastq(pattern, sample)

@@ -62,12 +62,12 @@ def progress() -> Progress:
     return progress_for(sys.stderr)
 
 
-def open_for_reading(at: int | None = None) -> "Lake":
+def open_for_reading(at: str | None = None) -> "Lake":
     """The lake, read-only, now or at a snapshot."""
     return _open((), QUIET, read_only=True, at=at)
 
 
-def open_for_export(at: int | None = None) -> "Lake":
+def open_for_export(at: str | None = None) -> "Lake":
     """The lake, read-only, now or at a snapshot, with progress shown."""
     return _open((), progress(), read_only=True, at=at)
 
@@ -78,7 +78,7 @@ def open_for_writing(*modules: str) -> "Lake":
 
 
 def _open(
-    modules: Sequence[str], shown: Progress, *, read_only: bool = False, at: int | None = None
+    modules: Sequence[str], shown: Progress, *, read_only: bool = False, at: str | None = None
 ) -> "Lake":
     # Attaching the catalog is DuckDB's work and importing is Python's: done side by side, a small command takes a
     # quarter less. Nothing that is needed to attach imports NumPy or Arrow.
@@ -88,7 +88,7 @@ def _open(
     check_processor()
     layout, config = connection.find_lake(lake_folder())
     with ThreadPoolExecutor(1) as pool:
-        attached = pool.submit(connection.connect, layout, config, read_only=read_only, snapshot=at)
+        attached = pool.submit(connection.connect, layout, config, read_only=read_only, at=at)
         for module in ("baselake.api", *modules):
             import_module(module)
     from baselake.api import Lake
@@ -97,7 +97,11 @@ def _open(
     return Lake(Catalog(layout, config, attached.result()), shown)
 
 
-at_option = click.option("--at", type=int, metavar="SNAPSHOT", help="As the lake was at this snapshot.")
+at_option = click.option(
+    "--at",
+    metavar="SNAPSHOT",
+    help="As the lake was then: a snapshot's number, its name, or a time such as 2026-03-01 or 2026-03-01T12:00.",
+)
 format_option = click.option(
     "--format",
     "format_",

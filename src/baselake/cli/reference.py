@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from baselake.cli.options import common, format_option, open_for_reading, open_for_writing
+from baselake.cli.options import at_option, common, format_option, open_for_reading, open_for_writing
 from baselake.cli.render import write_rows
 
 
@@ -26,10 +26,11 @@ def add(fasta: Path, name: str) -> None:
 
 @command.command("list")
 @format_option
+@at_option
 @common
-def list_(format_: str | None) -> None:
+def list_(format_: str | None, at: str | None) -> None:
     """The assemblies registered."""
-    with open_for_reading() as lake:
+    with open_for_reading(at) as lake:
         write_rows(
             lake, 'SELECT reference, contigs, length, digest, source FROM "references" ORDER BY 1', format_
         )

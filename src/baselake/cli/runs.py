@@ -44,7 +44,7 @@ _SECTIONS = {
 @at_option
 @common
 @click.pass_context
-def command(context: click.Context, format_: str | None, at: int | None) -> None:
+def command(context: click.Context, format_: str | None, at: str | None) -> None:
     """Sequencer runs and imports, with their files, reads and samples."""
     if context.invoked_subcommand is not None:
         return
@@ -56,7 +56,7 @@ def command(context: click.Context, format_: str | None, at: int | None) -> None
 @click.argument("run")
 @at_option
 @common
-def show(run: str, at: int | None) -> None:
+def show(run: str, at: str | None) -> None:
     """How RUN stands: state and error, clusters, what each sample gave, unknown barcodes, faults."""
     from baselake.catalog.connection import quoted
     from baselake.errors import NotFoundError
@@ -87,7 +87,7 @@ def show(run: str, at: int | None) -> None:
 )
 @at_option
 @common
-def report(run: str, output: Path, at: int | None) -> None:
+def report(run: str, output: Path, at: str | None) -> None:
     """Write what the samples of RUN gave for MultiQC: BCL Convert's Reports/ and bcl2fastq's Stats/."""
     from baselake.catalog.export.demultiplexing import export_demultiplexing
 

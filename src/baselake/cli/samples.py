@@ -11,7 +11,7 @@ from baselake.cli.render import write_rows
 @at_option
 @common
 @click.pass_context
-def command(context: click.Context, format_: str | None, at: int | None) -> None:
+def command(context: click.Context, format_: str | None, at: str | None) -> None:
     """Samples, what is known of them and how far each has come."""
     if context.invoked_subcommand is None:
         with open_for_reading(at) as lake:

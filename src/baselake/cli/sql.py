@@ -13,7 +13,7 @@ from baselake.cli.render import write_rows
 @format_option
 @at_option
 @common
-def command(query: str, format_: str | None, at: int | None) -> None:
+def command(query: str, format_: str | None, at: str | None) -> None:
     """Answer QUERY (`-`: read it from standard input) in DuckDB's SQL, read-only.
 
     Tables: variants, genotypes, calls, alignments, reads, samples, runs, read_groups, source_files, lineage,

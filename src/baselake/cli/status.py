@@ -2,19 +2,20 @@
 
 import click
 
-from baselake.cli.options import common, format_option, open_for_reading
+from baselake.cli.options import at_option, common, format_option, open_for_reading
 from baselake.cli.render import write_rows
 
 
 @click.command()
 @format_option
+@at_option
 @common
-def command(format_: str | None) -> None:
-    """What is in the lake: rows, files and bytes of every table, and its newest snapshot.
+def command(format_: str | None, at: str | None) -> None:
+    """What is in the lake: rows, files and bytes of every table, and the snapshot that this is.
 
     Runs that are being written or imported, or that need somebody to look at them, are told on standard error.
     """
-    with open_for_reading() as lake:
+    with open_for_reading(at) as lake:
         for run in lake.catalog.query(lake.catalog.statement("unfinished_runs")).to_pylist():
             cycles = f", {run['cycles']} of {run['cycles_expected']} cycles" if run["cycles_expected"] else ""
             error = f": {run['error']}" if run["error"] else ""

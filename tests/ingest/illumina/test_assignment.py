@@ -108,7 +108,7 @@ def test_the_old_assignment_is_seen_in_its_snapshot(late: Lake, tmp_path: Path) 
     old = snapshot(late)
     late.assign(RUN, sheet(tmp_path, SWAPPED, "second.csv"))
     check(late, SWAPPED)
-    with open_lake(late.catalog.layout.root, snapshot=old) as then:
+    with open_lake(late.catalog.layout.root, at=old) as then:
         check(then, SAMPLES)
     group = late.sql(f"SELECT read_group_id FROM barcode_assignments AT (VERSION => {old}) ORDER BY ALL")
     assert group["read_group_id"][0].as_py() == "NA1.HBASELAKE.1"
@@ -193,7 +193,7 @@ def test_what_was_made_of_changed_reads_is_gone_and_the_rest_stays(late: Lake, t
     late.assign(RUN, sheet(tmp_path, SWAPPED, "swapped.csv"))
     others = ["NA1.other", "NA2.other", "NA3.other"]
     assert derived(late) == ([*others[:2], "NA3.HBASELAKE.1", "NA3.HBASELAKE.2", others[2]], ["NA3"])
-    with open_lake(late.catalog.layout.root, snapshot=old) as then:
+    with open_lake(late.catalog.layout.root, at=old) as then:
         assert derived(then) == before
 
 
@@ -241,7 +241,7 @@ def test_a_sheet_that_wants_identifiers_has_tiles_replaced(late: Lake, folder: P
     check(late, [replace(sample, layout=WITH_UMI) for sample in SAMPLES], WITH_UMI)
     assert derived(late) == (["NA1.other", "NA2.other", "NA3.other"], [])
     assert leftovers(late) == set()
-    with open_lake(late.catalog.layout.root, snapshot=old) as then:
+    with open_lake(late.catalog.layout.root, at=old) as then:
         check(then, SAMPLES)
 
 

@@ -1,1 +1,0 @@
--- Release 0.3: what is known of each data file is in sql/metadata/files.sql, apart from DuckLake's tables.
