@@ -37,24 +37,41 @@ class Catalog:
     Attributes:
         layout: where things lie.
         config: the lake's settings.
+        at: the snapshot that is looked at; None: always the newest.
     """
 
-    def __init__(self, layout: LakeLayout, config: Config, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, layout: LakeLayout, config: Config, connection: duckdb.DuckDBPyConnection, at: At | None = None
+    ) -> None:
         self.layout = layout
         self.config = config
+        self.at = at
         self._connection = connection
         self._lock = threading.Lock()
         # A cursor's USE costs as much as a small query: those of `query` are kept for the next one.
         self._idle: list[duckdb.DuckDBPyConnection] = []
 
     def query(self, sql: str, params: Parameters = ()) -> pa.Table:
-        """All rows of a query, whose parameters are given by place (`?`) or by name (`$name`)."""
+        """All rows of a query, whose parameters are given by place (`?`) or by name (`$name`).
+
+        Raises:
+            LakeError: the snapshot that is looked at has not the tables of this release.
+        """
         with self._lock:
             cursor = self._idle.pop() if self._idle else None
         if cursor is None:
             cursor = self._cursor()
         try:
             return cursor.execute(sql, params).to_arrow_table()
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            if self.at is None:
+                raise
+            raise LakeError(
+                f"the tables of snapshot {self.at} are not those of this release"
+                f" ({connections.first_line(error)})",
+                str(self.layout.root),
+                "Ask for what it has: baselake sql --at",
+            ) from error
         finally:
             with self._lock:
                 self._idle.append(cursor)
@@ -201,7 +218,7 @@ def connect(
     """
     layout, config = connections.find_lake(lake, config)
     connection = connections.connect(layout, config, read_only=read_only, at=at)
-    return Catalog(layout, config, connection)
+    return Catalog(layout, config, connection, at)
 
 
 def create(lake: Path, config: Config | None = None, *, catalog: str | None = None) -> bool:

@@ -87,10 +87,10 @@ def test_an_older_snapshot_shows_what_was_then(opened: Catalog, place: Place) ->
     write_reads(opened, "R1", 5)
     snapshot = opened.query("SELECT id FROM lake.current_snapshot()")["id"][0].as_py()
     write_reads(opened, "R2", 2)
-    with connect(*place, snapshot=snapshot) as then:
+    with connect(*place, at=snapshot) as then:
         assert count(then, "read_records") == 5
     with pytest.raises(NotFoundError, match="no snapshot 999"):
-        connect(*place, snapshot=999)
+        connect(*place, at=999)
 
 
 def test_an_allele_that_two_bring_is_there_once(opened: Catalog, place: Place) -> None:

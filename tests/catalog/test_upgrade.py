@@ -61,6 +61,14 @@ def test_init_upgrades_it_and_keeps_its_rows(old_lake: Path, config: Config) -> 
     ]
 
 
+def test_what_its_old_snapshots_have_not_is_told(old_lake: Path, config: Config) -> None:
+    create(old_lake, config)
+    with connect(old_lake, config, at=2) as then:
+        assert then.query("SELECT name FROM read_records")["name"].to_pylist() == ["q"]
+        with pytest.raises(LakeError, match=r"tables of snapshot 2 are not those of this release.*run_tiles"):
+            then.query(then.statement("runs"))
+
+
 def test_a_lake_of_a_newer_release_is_refused(
     tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 
 from baselake.catalog.catalog import Catalog, connect
 from baselake.catalog.references import add_reference, open_reference
+from baselake.compute import call
 from baselake.compute.call import _MAX_WINDOW, _cuts, _read_together, _Window, call_samples
 from baselake.compute.pileup import reference
 from baselake.config import Config
-from baselake.errors import NotFoundError
+from baselake.errors import ConflictError, NotFoundError
 from baselake.lake.region import Region
 from baselake.lake.schema import ALIGNMENTS
 from baselake.progress import QuietProgress
@@ -164,6 +166,27 @@ def test_new_alignments_replace_the_genotypes(sampled: Catalog) -> None:
     write_alignments(sampled, "S1", "chr1", sample_reads("chr1", [20_000]))
     call_samples(sampled, ["S1"], open_reference(sampled, "tiny"))
     assert [row for row in called(sampled) if row[0] == "chr1"] == sorted([*CHR1, ("chr1", 20_000, "0/1")])
+
+
+def test_alignments_that_change_meanwhile_are_not_half_called(
+    sampled: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as meanwhile:
+
+        def write(*arguments: Any) -> dict[str, pa.Table]:
+            alleles = write_genotypes(*arguments)
+            write_alignments(sampled, "S1", "chr1", sample_reads("chr1", [20_000]))
+            return alleles
+
+        write_genotypes = call._write_genotypes
+        meanwhile.setattr(call, "_write_genotypes", write)
+        with pytest.raises(
+            ConflictError, match="alignments of sample S1 were changed while it was being called"
+        ):
+            call_samples(sampled, ["S1"], open_reference(sampled, "tiny"))
+    assert called(sampled) == []
+    call_samples(sampled, ["S1"], open_reference(sampled, "tiny"))
+    assert ("chr1", 20_000, "0/1") in called(sampled)
 
 
 def test_another_sex_replaces_the_genotypes(sampled: Catalog) -> None:
