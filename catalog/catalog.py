@@ -2,6 +2,7 @@
 
 import os
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,8 +14,10 @@ import duckdb
 import pyarrow as pa
 
 from baselake.catalog import connection as connections
+from baselake.catalog.backends import backend_of
+from baselake.catalog.leases import Lease, Use
 from baselake.config import Config, check_database_url, keep_catalog, load_config
-from baselake.errors import ConflictError, InputError
+from baselake.errors import ConflictError, InputError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
 if TYPE_CHECKING:
@@ -33,10 +36,18 @@ class Catalog:
         config: the lake's settings.
     """
 
-    def __init__(self, layout: LakeLayout, config: Config, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self,
+        layout: LakeLayout,
+        config: Config,
+        connection: duckdb.DuckDBPyConnection,
+        snapshot: int | None = None,
+    ) -> None:
         self.layout = layout
         self.config = config
         self._connection = connection
+        self._snapshot = snapshot
+        self._lease: Lease | None = None
         self._lock = threading.Lock()
         # A cursor's USE costs as much as a small query: those of `query` are kept for the next one.
         self._idle: list[duckdb.DuckDBPyConnection] = []
@@ -131,10 +142,53 @@ class Catalog:
         """DuckDB's connection, for what this class does not do."""
         return self._connection
 
+    def lease(self) -> None:
+        """Keep what this connection may read from expiring: its snapshot, or the newest now and all after it.
+
+        `connect` does it. A process that keeps a lake open for weeks does it again when no query of its is under
+        way, so that what it no longer reads can go.
+
+        Raises:
+            NotFoundError: the snapshot has expired meanwhile.
+            LakeError: the catalog cannot be reached.
+        """
+        snapshot = self._snapshot if self._snapshot is not None else self.newest_snapshot()
+        before = self._lease
+        try:
+            use = Use(snapshot=snapshot, later=self._snapshot is None)
+            self._lease = backend_of(self.layout, self.config).lease(use)
+        except OSError as error:
+            # Such as a folder that is mounted read-only. Its owner has to know; it is no reason not to read.
+            warnings.warn(
+                f"{self.layout.readers}: {error.strerror}: while this reads, snapshots it needs may be expired",
+                stacklevel=2,
+            )
+        if before is not None:
+            before.close()
+        if self._snapshot is not None and not self._exists(snapshot):
+            raise NotFoundError(
+                f"no snapshot {snapshot}",
+                str(self.layout.root),
+                "List them: baselake sql 'FROM lake.snapshots()'",
+            )
+
+    def newest_snapshot(self) -> int:
+        """The number of the newest snapshot, whichever this connection shows."""
+        rows = self.query("SELECT max(snapshot_id) AS id FROM __ducklake_metadata_lake.ducklake_snapshot")
+        return int(rows["id"][0].as_py())
+
+    def _exists(self, snapshot: int) -> bool:
+        found = self.query(
+            "SELECT 1 FROM __ducklake_metadata_lake.ducklake_snapshot WHERE snapshot_id = ?", [snapshot]
+        )
+        return found.num_rows > 0
+
     def close(self) -> None:
         for cursor in self._idle:
             cursor.close()
         self._connection.close()
+        if self._lease is not None:
+            self._lease.close()
 
     def __enter__(self) -> "Catalog":
         return self
@@ -169,7 +223,13 @@ def connect(
     layout = LakeLayout(lake.resolve())
     config = config if config is not None else load_config(layout.root, os.environ)
     connection = connections.connect(layout, config, read_only=read_only, snapshot=snapshot)
-    return Catalog(layout, config, connection)
+    catalog = Catalog(layout, config, connection, snapshot)
+    try:
+        catalog.lease()
+    except BaseException:
+        catalog.close()
+        raise
+    return catalog
 
 
 def create(lake: Path, config: Config | None = None, *, catalog: str | None = None) -> bool:

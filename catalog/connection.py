@@ -95,6 +95,7 @@ def _refuse_strangers(layout: LakeLayout) -> None:
         for folder in (layout.data, layout.jobs, layout.references, layout.scratch, layout.objects)
     }
     ours |= {layout.watch_lock.name, layout.run_lock("").parent.name}
+    ours |= {layout.maintenance_lock.name, layout.readers.name}
     ours |= {unfinished.name + suffix for suffix in ("", "-wal", "-shm", "-journal")}
     strangers = sorted(entry.name for entry in layout.root.iterdir() if entry.name not in ours)
     if strangers:

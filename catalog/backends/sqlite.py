@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from baselake.catalog.locks import commit_lock
+from baselake.catalog.leases import Lease, Use, held_uses, take_lease
+from baselake.catalog.locks import commit_lock, held_lock
 from baselake.lake.partition import LakeLayout
 
 
@@ -48,6 +49,15 @@ class Sqlite:
 
     def commit_lock(self, timeout_seconds: float) -> AbstractContextManager[None]:
         return commit_lock(self.layout.commit_lock, timeout_seconds)
+
+    def maintenance_lock(self, timeout_seconds: float) -> AbstractContextManager[None]:
+        return held_lock(self.layout.maintenance_lock, "the lake is maintained", timeout_seconds)
+
+    def lease(self, use: Use) -> Lease:
+        return take_lease(self.layout.readers, use)
+
+    def uses(self) -> AbstractContextManager[list[Use]]:
+        return held_uses(self.layout.readers)
 
 
 def _target(path: Path) -> str:
