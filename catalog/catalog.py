@@ -34,6 +34,7 @@ class Catalog:
     Attributes:
         layout: where things lie.
         config: the lake's settings.
+        read_only: every change is refused.
     """
 
     def __init__(
@@ -41,8 +42,11 @@ class Catalog:
         layout: LakeLayout,
         config: Config,
         connection: duckdb.DuckDBPyConnection,
+        *,
+        read_only: bool = False,
         snapshot: int | None = None,
     ) -> None:
+        self.read_only = read_only or snapshot is not None
         self.layout = layout
         self.config = config
         self._connection = connection
@@ -223,7 +227,7 @@ def connect(
     layout = LakeLayout(lake.resolve())
     config = config if config is not None else load_config(layout.root, os.environ)
     connection = connections.connect(layout, config, read_only=read_only, snapshot=snapshot)
-    catalog = Catalog(layout, config, connection, snapshot)
+    catalog = Catalog(layout, config, connection, read_only=read_only, snapshot=snapshot)
     try:
         catalog.lease()
     except BaseException:

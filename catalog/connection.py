@@ -1,13 +1,14 @@
 """DuckDB connections with a lake attached, and the creation of a lake."""
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import duckdb
 
-from baselake.catalog.backends import Backend, backend_of
+from baselake.catalog.backends import backend_of
 from baselake.catalog.extensions import load_extensions
 from baselake.catalog.files import record_forgotten_files, record_old_files
 from baselake.config import Config
@@ -16,6 +17,8 @@ from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.2.0"
 SCHEMA_VERSION = 3
+# Tables of a backup that are no part of the catalog begin so.
+BACKUP_TABLES = "baselake_backup_of_"
 _SQL = Path(__file__).parent / "sql"
 
 
@@ -37,7 +40,7 @@ def connect(
     backend = backend_of(layout, config)
     if not backend.exists():
         raise NotFoundError("no lake here", str(layout.root), f"Run: baselake init --lake {layout.root}")
-    connection = _duckdb(layout, config, backend)
+    connection = _duckdb(layout, config, (backend.extension,))
     options = ["READ_ONLY"] if read_only or snapshot is not None else []
     if snapshot is not None:
         options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
@@ -67,11 +70,11 @@ def create_lake(layout: LakeLayout, config: Config) -> bool:
         ConflictError: the folder holds something that is not a lake.
         LakeError: the lake was made by a newer release, or its catalog cannot be reached.
     """
-    _refuse_strangers(layout)
+    refuse_strangers(layout)
     for folder in (layout.data, layout.references, layout.jobs):
         folder.mkdir(parents=True, exist_ok=True)
     backend = backend_of(layout, config)
-    connection = _duckdb(layout, config, backend)
+    connection = _duckdb(layout, config, (backend.extension,))
     try:
         with backend.commit_lock(config.commit_timeout_seconds):
             if backend.exists():
@@ -85,7 +88,12 @@ def create_lake(layout: LakeLayout, config: Config) -> bool:
         connection.close()
 
 
-def _refuse_strangers(layout: LakeLayout) -> None:
+def refuse_strangers(layout: LakeLayout) -> None:
+    """See that nothing but a lake is in the folder.
+
+    Raises:
+        ConflictError: there is.
+    """
     if layout.catalog.is_file() or not layout.root.exists():
         return
     unfinished = layout.unfinished_catalog
@@ -141,6 +149,69 @@ def _upgrade(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> bool:
     return version < SCHEMA_VERSION
 
 
+def attach_copy(layout: LakeLayout, config: Config, file: Path) -> duckdb.DuckDBPyConnection:
+    """A connection to a copy of the lake's catalog in an SQLite file, read-only, in place of the catalog itself."""
+    connection = _duckdb(layout, config, ("sqlite_scanner",))
+    _attach(connection, layout, f"sqlite:{file}", ["READ_ONLY"])
+    return connection
+
+
+def copy_metadata(layout: LakeLayout, config: Config, source: str, target: str) -> None:
+    """Make a catalog in an empty database, and fill it with all that another one holds.
+
+    The tables are made first, then filled in one transaction that sees one state of the source: a crash leaves no
+    catalog that a backend would take for whole.
+
+    Args:
+        layout: of the lake.
+        config: DuckDB's threads and memory.
+        source: `sqlite:PATH` or `postgres:URL`, which may be in use.
+        target: likewise, empty.
+
+    Raises:
+        LakeError: the source holds a table that this release does not know.
+    """
+    kinds = {text.partition(":")[0] for text in (source, target)}
+    connection = _duckdb(layout, config, [f"{kind}_scanner" for kind in sorted(kinds)])
+    try:
+        _attach(connection, layout, target, [])
+        for statement in sorted((_SQL / "metadata").glob("*.sql")):
+            connection.execute(statement.read_text())
+        connection.execute("USE memory")
+        connection.execute("DETACH lake")
+        connection.execute(
+            "SET TimeZone = 'UTC'"
+        )  # times become text in SQLite, as DuckLake writes them there
+        for name, text, mode in (("source", source, ", READ_ONLY"), ("target", target, "")):
+            kind, _, place = text.partition(":")
+            connection.execute(f"ATTACH {quoted(place)} AS {name} (TYPE {kind}{mode})")
+        there = _tables(connection, "target")
+        connection.execute("BEGIN")
+        for table in _tables(connection, "source"):
+            if table.startswith(BACKUP_TABLES):
+                continue
+            if table not in there:
+                raise LakeError(
+                    f"the catalog has a table {table} that this release does not know",
+                    str(layout.root),
+                    "Upgrade baselake",
+                )
+            connection.execute(f'DELETE FROM target."{table}"')
+            connection.execute(f'INSERT INTO target."{table}" BY NAME SELECT * FROM source."{table}"')
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name IN ('main', 'public')"
+        " ORDER BY table_name",
+        [database],
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, without a full stop."""
     return str(error).strip().splitlines()[0].rstrip(".")
@@ -151,7 +222,7 @@ def quoted(text: str | Path) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def _duckdb(layout: LakeLayout, config: Config, backend: Backend) -> duckdb.DuckDBPyConnection:
+def _duckdb(layout: LakeLayout, config: Config, extensions: Sequence[str]) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
         config={
             "threads": config.threads,
@@ -161,7 +232,7 @@ def _duckdb(layout: LakeLayout, config: Config, backend: Backend) -> duckdb.Duck
             "autoload_known_extensions": False,
         }
     )
-    load_extensions(connection, ("ducklake", backend.extension))
+    load_extensions(connection, ("ducklake", *extensions))
     return connection
 
 

@@ -98,6 +98,38 @@ def record_old_files(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) 
     _insert(connection, old, [None] * len(old))
 
 
+def record_checksums(connection: duckdb.DuckDBPyConnection, sums: Mapping[str, tuple[int, str]]) -> None:
+    """Set down bytes and checksum of files that were summed later than written; the commit lock must be held.
+
+    Args:
+        connection: to the lake.
+        sums: bytes and checksum by the file's name.
+    """
+    names = list(sums)
+    table = "__ducklake_metadata_lake.baselake_files"
+    cursor = connection.cursor()
+    try:
+        known = cursor.execute(f"SELECT name, written FROM {table}").fetchall()
+        written = {name: when for name, when in known if name in sums}
+        rows = pa.table(
+            {
+                "name": names,
+                "bytes": [sums[name][0] for name in names],
+                "checksum": [sums[name][1] for name in names],
+                "written": [written.get(name, int(time.time())) for name in names],
+            }
+        )
+        cursor.register("given", rows.__arrow_c_stream__())
+        cursor.execute("CREATE OR REPLACE TEMP TABLE summed_files AS FROM given")
+        cursor.execute("BEGIN")
+        cursor.execute(f"DELETE FROM {table} WHERE name IN (SELECT name FROM summed_files)")
+        cursor.execute(f"INSERT INTO {table} BY NAME SELECT * FROM summed_files")
+        cursor.execute("COMMIT")
+        cursor.execute("DROP TABLE summed_files")
+    finally:
+        cursor.close()
+
+
 def _unknown(connection: duckdb.DuckDBPyConnection, layout: LakeLayout, *, since: int) -> list[StoredFile]:
     return [file for file in stored_files(connection, layout, since=since) if file.written is None]
 

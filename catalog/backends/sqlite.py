@@ -42,9 +42,9 @@ class Sqlite:
         for suffix in ("", "-wal", "-shm", "-journal"):
             unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
         # Write-ahead logging lets readers go on while a writer commits; SQLite keeps the choice in the file.
-        _pragma(unfinished, "journal_mode = WAL")
+        set_pragma(unfinished, "journal_mode = WAL")
         make(_target(unfinished))
-        _pragma(unfinished, "wal_checkpoint(TRUNCATE)")
+        set_pragma(unfinished, "wal_checkpoint(TRUNCATE)")
         os.rename(unfinished, self.layout.catalog)
 
     def commit_lock(self, timeout_seconds: float) -> AbstractContextManager[None]:
@@ -64,7 +64,12 @@ def _target(path: Path) -> str:
     return f"sqlite:{path}"
 
 
-def _pragma(path: Path, pragma: str) -> None:
+def set_pragma(path: Path, pragma: str) -> None:
+    """Set a property of an SQLite file that DuckDB does not have open in this process.
+
+    There are two copies of SQLite in it, Python's and DuckDB's: when the one closes a file, the operating system takes
+    away the locks that the other holds on it.
+    """
     database = sqlite3.connect(path)
     try:
         database.execute(f"PRAGMA {pragma}")

@@ -161,9 +161,7 @@ def plan(
         chosen = _last(here, target_bytes) if table in _ORDERED else _small(here, target_bytes)
         dirty = any(file.deleted >= _DELETED * file.rows for file in chosen)
         if len(chosen) >= min_files or dirty:
-            groups += [
-                group for group in _chunks(chosen, target_bytes) if len(group) > 1 or group[0].deleted
-            ]
+            groups += [group for group in _chunks(chosen, target_bytes) if len(group) > 1 or group[0].deleted]
     return groups
 
 

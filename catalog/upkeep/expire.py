@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -94,10 +95,11 @@ def expire(
     )
 
 
-def scheduled_files(catalog: Catalog) -> list[dict[str, object]]:
+def scheduled_files(catalog: Catalog) -> list[dict[str, Any]]:
     """Files that no snapshot holds any more: `path` as DuckLake has it, `name`, `location`, `since`."""
     rows = catalog.query(catalog.statement("scheduled_files"), {"data": f"{catalog.layout.data}{os.sep}"})
-    return rows.to_pylist()
+    listed: list[dict[str, Any]] = rows.to_pylist()
+    return listed
 
 
 def _expire(catalog: Catalog, snapshots: Sequence[int]) -> None:
@@ -115,7 +117,7 @@ def _expire(catalog: Catalog, snapshots: Sequence[int]) -> None:
         cursor.close()
 
 
-def _remove(catalog: Catalog, files: Sequence[dict[str, object]], progress: Progress) -> None:
+def _remove(catalog: Catalog, files: Sequence[dict[str, Any]], progress: Progress) -> None:
     """Remove files, then forget them: what a crash leaves between is removed again, which does no harm."""
     if not files:
         return

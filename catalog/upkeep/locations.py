@@ -1,10 +1,15 @@
 """What upkeep does to a file by its location, an absolute path; the one place that is to learn of object stores."""
 
 import os
+import uuid
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from baselake.errors import StorageError
+from baselake.lake.parquet import sync_folder
+
+_PIECE = 1 << 20
 
 
 def open_location(location: str) -> BinaryIO:
@@ -36,19 +41,36 @@ def delete_location(location: str) -> None:
     _local(location).unlink(missing_ok=True)
 
 
-def put_location(source: Path, location: str) -> None:
-    """Move a finished local file to a location of the same store, in place of what is there.
+def write_location(location: str, pieces: Iterable[bytes]) -> None:
+    """Write a file whole, durable when this returns, in place of what is there.
 
     Raises:
-        OSError: it cannot be moved.
+        OSError: it cannot be written; what was there stays.
     """
     target = _local(location)
-    os.replace(source, target)
-    descriptor = os.open(target.parent, os.O_RDONLY)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        os.fsync(descriptor)
+        with open(part, "wb") as out:
+            for piece in pieces:
+                out.write(piece)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(part, target)
+        sync_folder(target.parent)
     finally:
-        os.close(descriptor)
+        part.unlink(missing_ok=True)
+
+
+def pieces_of(location: str) -> Iterator[bytes]:
+    """A file's bytes, a piece at a time.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open_location(location) as file:
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 def _local(location: str) -> Path:

@@ -3,11 +3,13 @@
 import os
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from baselake.config import parse_bytes, parse_duration
 from baselake.progress import Progress, progress_for
 
 if TYPE_CHECKING:
@@ -58,6 +60,32 @@ def debugging() -> bool:
 def progress() -> Progress:
     """Bars on a terminal, log lines elsewhere, on standard error."""
     return progress_for(sys.stderr)
+
+
+class Duration(click.ParamType):
+    """A time such as 24h or 30d."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Size(click.ParamType):
+    """A number of bytes such as 128MiB."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return parse_bytes(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def open_for_reading(at: int | None = None) -> "Lake":
