@@ -157,18 +157,19 @@ class Catalog:
             LakeError: the catalog cannot be reached.
         """
         snapshot = self._snapshot if self._snapshot is not None else self.newest_snapshot()
-        before = self._lease
         try:
             use = Use(snapshot=snapshot, later=self._snapshot is None)
-            self._lease = backend_of(self.layout, self.config).lease(use)
+            lease = backend_of(self.layout, self.config).lease(use)
         except OSError as error:
             # Such as a folder that is mounted read-only. Its owner has to know; it is no reason not to read.
             warnings.warn(
                 f"{self.layout.readers}: {error.strerror}: while this reads, snapshots it needs may be expired",
                 stacklevel=2,
             )
-        if before is not None:
-            before.close()
+        else:
+            if self._lease is not None:
+                self._lease.close()
+            self._lease = lease
         if self._snapshot is not None and not self._exists(snapshot):
             raise NotFoundError(
                 f"no snapshot {snapshot}",

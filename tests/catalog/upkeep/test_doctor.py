@@ -14,8 +14,7 @@ from baselake.catalog.files import stored_files
 from baselake.catalog.metadata import metadata_change
 from baselake.catalog.upkeep.backup import backup
 from baselake.catalog.upkeep.check import Finding
-from baselake.catalog.upkeep.doctor import Repair, examine
-from baselake.catalog.upkeep.orphans import find_orphans
+from baselake.catalog.upkeep.doctor import Others, Repair, examine, no_copies
 
 from ..writer_process import reads
 from .lakes import fill, state
@@ -51,6 +50,7 @@ def missing_file(catalog: Catalog) -> str:
 
 def orphan(catalog: Catalog) -> str:
     path = catalog.layout.data / "main" / "runs" / "20200101T000000-0123456789ab-0001.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"nobody's")
     os.utime(path, (0, 0))
     return str(path)
@@ -220,12 +220,14 @@ def test_a_young_orphan_is_left_and_an_old_one_goes(opened: Catalog) -> None:
 
 def test_what_others_answer_for_is_no_orphan(opened: Catalog) -> None:
     path = orphan(opened)
-    assert find_orphans(opened, list, lambda _: [path])[:0] == []
-    assert path not in {str(one.path) for one in find_orphans(opened, list, lambda _: [path])}
+    others = Others(copies=no_copies, vouched=lambda _: [path])
+    assert [one.kind for one in examine(opened).findings] == ["orphan"]
+    assert examine(opened, others=others).findings == []
 
 
 def test_a_job_of_a_node_that_never_came_back_is_cleared_up_after(opened: Catalog) -> None:
     left = opened.layout.data / "main" / "runs" / "20200101T000000-0123456789ab-0001.parquet"
+    left.parent.mkdir(parents=True, exist_ok=True)
     left.write_bytes(b"half")
     journal = opened.layout.job_journal("20200101T000000-0123456789ab")
     journal.write_text(f"{left.relative_to(opened.layout.root)}\n")
