@@ -123,7 +123,9 @@ def compact(
     with progress.task("compact", total=sum(map(len, groups)), unit="files") as task:
         for group in groups:
             with backend.maintenance_lock(catalog.config.commit_timeout_seconds):
-                done.append(_rewrite(catalog, group))
+                # Another compaction may have been at it while this one waited.
+                same = _unchanged(catalog, group)
+                done.append(_rewrite(catalog, group) if same else _told(group, None, "changed"))
             task.advance(len(group))
     return done
 
@@ -275,10 +277,8 @@ def _rows(catalog: Catalog, files: Sequence[LiveFile]) -> Iterator[pa.RecordBatc
 
 def _exchange(catalog: Catalog, tx: Transaction, files: Sequence[LiveFile]) -> None:
     """Delete the rows that were written again, if they are still the same; nobody else commits meanwhile."""
-    now = {file.file_id: file for file in live_files(catalog, files[0].table)}
-    for file in files:
-        if now.get(file.file_id) != file:
-            raise _ChangedError
+    if not _unchanged(catalog, files):
+        raise _ChangedError
     rows = sum(map(_left, files))
     if rows:
         (deleted,) = tx.query(f'DELETE FROM "{files[0].table}" WHERE {_where(files)}')["Count"].to_pylist()
@@ -288,6 +288,12 @@ def _exchange(catalog: Catalog, tx: Transaction, files: Sequence[LiveFile]) -> N
                 files[0].location,
                 "Run: baselake doctor",
             )
+
+
+def _unchanged(catalog: Catalog, files: Sequence[LiveFile]) -> bool:
+    """Whether the newest snapshot has the files as they were, and where they were."""
+    now = {file.file_id: file for file in live_files(catalog, files[0].table)}
+    return all(now.get(file.file_id) == file for file in files)
 
 
 def _where(files: Sequence[LiveFile]) -> str:
