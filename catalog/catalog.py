@@ -1,6 +1,7 @@
 """The lake's catalog: read-only queries from any thread, and jobs that change it."""
 
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,9 +14,10 @@ import pyarrow as pa
 
 from baselake.catalog import connection as connections
 from baselake.catalog.backends import backend_of
+from baselake.catalog.leases import Lease, Use
 from baselake.catalog.snapshots import At
 from baselake.config import Config, check_database_url, keep_catalog
-from baselake.errors import ConflictError, InputError, LakeError
+from baselake.errors import ConflictError, InputError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
 if TYPE_CHECKING:
@@ -37,16 +39,20 @@ class Catalog:
     Attributes:
         layout: where things lie.
         config: the lake's settings.
-        at: the snapshot that is looked at; None: always the newest.
+        at: the snapshot that is looked at, as it was asked for; None: always the newest.
+        read_only: every change is refused.
     """
 
     def __init__(
-        self, layout: LakeLayout, config: Config, connection: duckdb.DuckDBPyConnection, at: At | None = None
+        self, layout: LakeLayout, config: Config, attached: connections.Attached, *, at: At | None = None
     ) -> None:
         self.layout = layout
         self.config = config
         self.at = at
-        self._connection = connection
+        self.read_only = attached.read_only
+        self._connection = attached.connection
+        self._snapshot = attached.snapshot
+        self._lease: Lease | None = None
         self._lock = threading.Lock()
         # A cursor's USE costs as much as a small query: those of `query` are kept for the next one.
         self._idle: list[duckdb.DuckDBPyConnection] = []
@@ -179,10 +185,54 @@ class Catalog:
                 # Closing the cursor rolls back what was not committed.
                 cursor.close()
 
+    def lease(self) -> None:
+        """Keep what this connection may read from expiring: its snapshot, or the newest now and all after it.
+
+        `connect` does it. A process that keeps a lake open for weeks does it again when no query of its is under
+        way, so that what it no longer reads can go.
+
+        Raises:
+            NotFoundError: the snapshot has expired meanwhile.
+            LakeError: the catalog cannot be reached.
+        """
+        snapshot = self._snapshot if self._snapshot is not None else self.newest_snapshot()
+        try:
+            use = Use(snapshot=snapshot, later=self._snapshot is None)
+            lease = backend_of(self.layout, self.config).lease(use)
+        except OSError as error:
+            # Such as a folder that is mounted read-only. Its owner has to know; it is no reason not to read.
+            warnings.warn(
+                f"{self.layout.readers}: {error.strerror}: while this reads, snapshots it needs may be expired",
+                stacklevel=2,
+            )
+        else:
+            if self._lease is not None:
+                self._lease.close()
+            self._lease = lease
+        if self._snapshot is not None and not self._exists(snapshot):
+            raise NotFoundError(
+                f"no snapshot {snapshot}",
+                str(self.layout.root),
+                "List them: baselake sql 'FROM lake.snapshots()'",
+            )
+
+    def newest_snapshot(self) -> int:
+        """The number of the newest snapshot, whichever this connection shows."""
+        rows = self.query("SELECT max(snapshot_id) AS id FROM __ducklake_metadata_lake.ducklake_snapshot")
+        return int(rows["id"][0].as_py())
+
+    def _exists(self, snapshot: int) -> bool:
+        found = self.query(
+            "SELECT 1 FROM __ducklake_metadata_lake.ducklake_snapshot WHERE snapshot_id = ?", [snapshot]
+        )
+        return found.num_rows > 0
+
     def close(self) -> None:
         for cursor in self._idle:
             cursor.close()
         self._connection.close()
+        if self._lease is not None:
+            self._lease.close()
 
     def __enter__(self) -> "Catalog":
         return self
@@ -217,8 +267,25 @@ def connect(
         LakeError: the lake was made by a newer release, or is damaged.
     """
     layout, config = connections.find_lake(lake, config)
-    connection = connections.connect(layout, config, read_only=read_only, at=at)
-    return Catalog(layout, config, connection, at)
+    return opened(layout, config, connections.connect(layout, config, read_only=read_only, at=at), at=at)
+
+
+def opened(
+    layout: LakeLayout, config: Config, attached: connections.Attached, *, at: At | None = None
+) -> Catalog:
+    """The catalog of a lake that is attached; what it may read is kept from expiring while it is open.
+
+    Raises:
+        NotFoundError: the snapshot has expired meanwhile.
+        LakeError: the catalog cannot be reached.
+    """
+    catalog = Catalog(layout, config, attached, at=at)
+    try:
+        catalog.lease()
+    except BaseException:
+        catalog.close()
+        raise
+    return catalog
 
 
 def create(lake: Path, config: Config | None = None, *, catalog: str | None = None) -> bool:

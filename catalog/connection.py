@@ -1,13 +1,15 @@
 """DuckDB connections with a lake attached, and the creation of a lake."""
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
-from baselake.catalog.backends import Backend, backend_of
+from baselake.catalog.backends import backend_of
 from baselake.catalog.extensions import open_duckdb
 from baselake.catalog.files import record_forgotten_files, record_old_files
 from baselake.catalog.snapshots import At, find_snapshot
@@ -17,6 +19,8 @@ from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.2.0"
 SCHEMA_VERSION = 3
+# Tables of a backup that are no part of the catalog begin so.
+BACKUP_TABLES = "baselake_backup_of_"
 _SQL = Path(__file__).parent / "sql"
 
 
@@ -30,9 +34,15 @@ def find_lake(lake: Path, config: Config | None = None) -> tuple[LakeLayout, Con
     return layout, config if config is not None else load_config(layout.root, os.environ)
 
 
-def connect(
-    layout: LakeLayout, config: Config, *, read_only: bool, at: At | None = None
-) -> duckdb.DuckDBPyConnection:
+class Attached(NamedTuple):
+    """A connection to a lake, the number of the snapshot that it shows (None: always the newest), and what it may."""
+
+    connection: duckdb.DuckDBPyConnection
+    snapshot: int | None
+    read_only: bool
+
+
+def connect(layout: LakeLayout, config: Config, *, read_only: bool, at: At | None = None) -> Attached:
     """A connection in which the lake is attached as `lake` and in use.
 
     Args:
@@ -49,7 +59,7 @@ def connect(
     backend = backend_of(layout, config)
     if not backend.exists():
         raise NotFoundError("no lake here", str(layout.root), f"Run: baselake init --lake {layout.root}")
-    connection = _duckdb(layout, config, backend)
+    connection = _duckdb(layout, config, (backend.extension,))
     options = ["READ_ONLY"] if read_only or at is not None else []
     try:
         _attach(connection, layout, backend.target(), options)
@@ -60,12 +70,13 @@ def connect(
             "Restore it from a backup",
         ) from error
     _check_version(connection, layout)
+    snapshot = None
     if at is not None:
         snapshot = find_snapshot(connection, at, str(layout.root))
         connection.execute("USE memory")
         connection.execute("DETACH lake")
         _attach(connection, layout, backend.target(), [*options, f"SNAPSHOT_VERSION {snapshot}"])
-    return connection
+    return Attached(connection, snapshot, read_only=bool(options))
 
 
 def create_lake(layout: LakeLayout, config: Config) -> bool:
@@ -77,11 +88,11 @@ def create_lake(layout: LakeLayout, config: Config) -> bool:
         ConflictError: the folder holds something that is not a lake.
         LakeError: the lake was made by a newer release, or its catalog cannot be reached.
     """
-    _refuse_strangers(layout)
+    refuse_strangers(layout)
     for folder in (layout.data, layout.references, layout.jobs):
         folder.mkdir(parents=True, exist_ok=True)
     backend = backend_of(layout, config)
-    connection = _duckdb(layout, config, backend)
+    connection = _duckdb(layout, config, (backend.extension,))
     try:
         with backend.commit_lock(config.commit_timeout_seconds):
             if backend.exists():
@@ -95,7 +106,12 @@ def create_lake(layout: LakeLayout, config: Config) -> bool:
         connection.close()
 
 
-def _refuse_strangers(layout: LakeLayout) -> None:
+def refuse_strangers(layout: LakeLayout) -> None:
+    """See that nothing but a lake is in the folder.
+
+    Raises:
+        ConflictError: there is.
+    """
     if layout.catalog.is_file() or not layout.root.exists():
         return
     unfinished = layout.unfinished_catalog
@@ -105,6 +121,7 @@ def _refuse_strangers(layout: LakeLayout) -> None:
         for folder in (layout.data, layout.jobs, layout.references, layout.scratch, layout.objects)
     }
     ours |= {layout.watch_lock.name, layout.run_lock("").parent.name}
+    ours |= {layout.maintenance_lock.name, layout.readers.name}
     ours |= {unfinished.name + suffix for suffix in ("", "-wal", "-shm", "-journal")}
     strangers = sorted(entry.name for entry in layout.root.iterdir() if entry.name not in ours)
     if strangers:
@@ -151,6 +168,69 @@ def _upgrade(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> bool:
     return version < SCHEMA_VERSION
 
 
+def attach_copy(layout: LakeLayout, config: Config, file: Path) -> Attached:
+    """A connection to a copy of the lake's catalog in an SQLite file, read-only, in place of the catalog itself."""
+    connection = _duckdb(layout, config, ("sqlite_scanner",))
+    _attach(connection, layout, f"sqlite:{file}", ["READ_ONLY"])
+    return Attached(connection, None, read_only=True)
+
+
+def copy_metadata(layout: LakeLayout, config: Config, source: str, target: str) -> None:
+    """Make a catalog in an empty database, and fill it with all that another one holds.
+
+    The tables are made first, then filled in one transaction that sees one state of the source: a crash leaves no
+    catalog that a backend would take for whole.
+
+    Args:
+        layout: of the lake.
+        config: DuckDB's threads and memory.
+        source: `sqlite:PATH` or `postgres:URL`, which may be in use.
+        target: likewise, empty.
+
+    Raises:
+        LakeError: the source holds a table that this release does not know.
+    """
+    kinds = {text.partition(":")[0] for text in (source, target)}
+    connection = _duckdb(layout, config, [f"{kind}_scanner" for kind in sorted(kinds)])
+    try:
+        _attach(connection, layout, target, [])
+        for statement in sorted((_SQL / "metadata").glob("*.sql")):
+            connection.execute(statement.read_text())
+        connection.execute("USE memory")
+        connection.execute("DETACH lake")
+        connection.execute(
+            "SET TimeZone = 'UTC'"
+        )  # times become text in SQLite, as DuckLake writes them there
+        for name, text, mode in (("source", source, ", READ_ONLY"), ("target", target, "")):
+            kind, _, place = text.partition(":")
+            connection.execute(f"ATTACH {quoted(place)} AS {name} (TYPE {kind}{mode})")
+        there = _tables(connection, "target")
+        connection.execute("BEGIN")
+        for table in _tables(connection, "source"):
+            if table.startswith(BACKUP_TABLES):
+                continue
+            if table not in there:
+                raise LakeError(
+                    f"the catalog has a table {table} that this release does not know",
+                    str(layout.root),
+                    "Upgrade baselake",
+                )
+            connection.execute(f'DELETE FROM target."{table}"')
+            connection.execute(f'INSERT INTO target."{table}" BY NAME SELECT * FROM source."{table}"')
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name IN ('main', 'public')"
+        " ORDER BY table_name",
+        [database],
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, without a full stop."""
     return str(error).strip().splitlines()[0].rstrip(".")
@@ -161,7 +241,7 @@ def quoted(text: str | Path) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def _duckdb(layout: LakeLayout, config: Config, backend: Backend) -> duckdb.DuckDBPyConnection:
+def _duckdb(layout: LakeLayout, config: Config, extensions: Sequence[str]) -> duckdb.DuckDBPyConnection:
     return open_duckdb(
         {
             "threads": config.threads,
@@ -170,7 +250,7 @@ def _duckdb(layout: LakeLayout, config: Config, backend: Backend) -> duckdb.Duck
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         },
-        ("ducklake", backend.extension),
+        ("ducklake", *extensions),
     )
 
 

@@ -17,7 +17,8 @@ from baselake.lake.checksum import file_checksum
 from baselake.lake.partition import LakeLayout
 
 _STORED = (Path(__file__).parent / "sql" / "statements" / "stored_files.sql").read_text()
-_NEWEST = "SELECT max(snapshot_id) FROM __ducklake_metadata_lake.ducklake_snapshot"
+_NEW = (Path(__file__).parent / "sql" / "statements" / "new_files.sql").read_text()
+_FILES = "__ducklake_metadata_lake.baselake_files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,43 +75,93 @@ def stored_files(
 def record_files(
     connection: duckdb.DuckDBPyConnection, layout: LakeLayout, checksums: Mapping[str, str]
 ) -> None:
-    """Set down what the files of the newest snapshot add up to; the commit lock must be held.
+    """Set down what the files that this process committed last add up to; the commit lock must be held.
+
+    It costs the same however many files the lake has: it is part of every commit.
 
     Args:
         connection: to the lake.
         layout: where the lake is.
         checksums: of the files that were summed when they were written, by name; the others are read.
     """
-    ((newest,),) = connection.cursor().execute(_NEWEST).fetchall()
-    new = _unknown(connection, layout, since=newest)
-    _insert(connection, new, [checksums.get(file.name) or file_checksum(Path(file.location)) for file in new])
+    cursor = connection.cursor()
+    try:
+        ((snapshot,),) = cursor.execute("FROM ducklake_last_committed_snapshot('lake')").fetchall()
+        parameters = {"data": f"{layout.data}{os.sep}", "snapshot": snapshot}
+        new = cursor.execute(_NEW, parameters).fetchall() if snapshot is not None else []
+        if not new:
+            return
+        # A transaction that changed nothing made no snapshot: the last one's files are set down already.
+        places = ", ".join("?" * len(new))
+        rows = cursor.execute(
+            f"SELECT name FROM {_FILES} WHERE name IN ({places})", [name for name, _, _ in new]
+        ).fetchall()
+    finally:
+        cursor.close()
+    known = {name for (name,) in rows}
+    summed = [
+        (name, size, checksums.get(name) or file_checksum(Path(location)))
+        for name, location, size in new
+        if name not in known
+    ]
+    _insert(connection, summed)
 
 
 def record_forgotten_files(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> None:
     """Set that down for every file whose writer died between its commit and `record_files`."""
-    new = _unknown(connection, layout, since=0)
-    _insert(connection, new, [file_checksum(Path(file.location)) for file in new])
+    new = _unknown(connection, layout)
+    _insert(connection, [(file.name, file.bytes, file_checksum(Path(file.location))) for file in new])
 
 
 def record_old_files(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> None:
     """Take down the files of a lake whose release summed none; `doctor` sums them when it reads them."""
-    old = _unknown(connection, layout, since=0)
-    _insert(connection, old, [None] * len(old))
+    _insert(connection, [(file.name, file.bytes, None) for file in _unknown(connection, layout)])
 
 
-def _unknown(connection: duckdb.DuckDBPyConnection, layout: LakeLayout, *, since: int) -> list[StoredFile]:
-    return [file for file in stored_files(connection, layout, since=since) if file.written is None]
+def record_checksums(connection: duckdb.DuckDBPyConnection, sums: Mapping[str, tuple[int, str]]) -> None:
+    """Set down bytes and checksum of files that were summed later than written; the commit lock must be held.
+
+    Args:
+        connection: to the lake.
+        sums: bytes and checksum by the file's name.
+    """
+    names = list(sums)
+    cursor = connection.cursor()
+    try:
+        known = cursor.execute(f"SELECT name, written FROM {_FILES}").fetchall()
+        written = {name: when for name, when in known if name in sums}
+        rows = pa.table(
+            {
+                "name": names,
+                "bytes": [sums[name][0] for name in names],
+                "checksum": [sums[name][1] for name in names],
+                "written": [written.get(name, int(time.time())) for name in names],
+            }
+        )
+        cursor.register("given", rows.__arrow_c_stream__())
+        cursor.execute("CREATE OR REPLACE TEMP TABLE summed_files AS FROM given")
+        cursor.execute("BEGIN")
+        cursor.execute(f"DELETE FROM {_FILES} WHERE name IN (SELECT name FROM summed_files)")
+        cursor.execute(f"INSERT INTO {_FILES} BY NAME SELECT * FROM summed_files")
+        cursor.execute("COMMIT")
+        cursor.execute("DROP TABLE summed_files")
+    finally:
+        cursor.close()
 
 
-def _insert(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[StoredFile], checksums: Sequence[str | None]
-) -> None:
+def _unknown(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> list[StoredFile]:
+    return [file for file in stored_files(connection, layout) if file.written is None]
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, files: Sequence[tuple[str, int, str | None]]) -> None:
+    """Set down names, bytes and checksums."""
     if not files:
         return
+    names, sizes, checksums = zip(*files, strict=True)
     rows = pa.table(
         {
-            "name": [file.name for file in files],
-            "bytes": [file.bytes for file in files],
+            "name": list(names),
+            "bytes": list(sizes),
             "checksum": pa.array(checksums, pa.string()),
             "written": [int(time.time())] * len(files),
         }
@@ -118,6 +169,6 @@ def _insert(
     cursor = connection.cursor()
     try:
         cursor.register("new_files", rows.__arrow_c_stream__())
-        cursor.execute("INSERT INTO __ducklake_metadata_lake.baselake_files BY NAME SELECT * FROM new_files")
+        cursor.execute(f"INSERT INTO {_FILES} BY NAME SELECT * FROM new_files")
     finally:
         cursor.close()

@@ -31,7 +31,7 @@ from baselake.errors import LakeError
 from baselake.lake.objects import copy_file
 from baselake.lake.parquet import DataFile, TableWriter, storage_error, sync_folder
 from baselake.lake.partition import LakeLayout
-from baselake.lake.schema import TABLES
+from baselake.lake.schema import TABLES, TableSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,12 +143,15 @@ class Job:
         return folder
 
     def writer(self, table: str, partition: Mapping[str, str | int | None]) -> TableWriter:
-        """A writer of one new file in a partition; safe to call from several threads.
+        """A writer of one new file in a partition of a bulk table; safe to call from several threads.
 
         Raises:
             StorageError: the disk is full or fails.
         """
-        spec = TABLES[table]
+        return self.writer_of(TABLES[table], partition)
+
+    def writer_of(self, spec: TableSpec, partition: Mapping[str, str | int | None]) -> TableWriter:
+        """Likewise for any table, written as the specification says."""
         with self._lock:
             self._numbers += 1
             number = self._numbers
@@ -163,6 +166,12 @@ class Job:
             path = self._layout.deletes_file(data_file, self.id, self._numbers)
             self._note(path)
         return path
+
+    @property
+    def bytes_written(self) -> int:
+        """Of the files of rows that are finished."""
+        with self._lock:
+            return sum(file.bytes for file in self._files.values())
 
     def object(self, source: Path, run_id: str, name: str) -> StoredObject:
         """Copy a file into the lake as it is; a row of `objects` has to go into the same commit.

@@ -38,34 +38,26 @@ def commit_lock(path: Path, timeout_seconds: float) -> Iterator[None]:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        deadline = time.monotonic() + timeout_seconds
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    holder = os.pread(descriptor, 32, 0).decode().strip()
-                    raise LakeError(
-                        f"another writer (process {holder}) has been committing for {timeout_seconds:.0f} s",
-                        str(path),
-                        "Wait for it, or end it: an unfinished commit is undone",
-                    ) from None
-                time.sleep(_POLL_SECONDS)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        if not _lock_in_time(descriptor, timeout_seconds):
+            raise LakeError(
+                f"another writer (process {_holder(descriptor)}) has been committing for {timeout_seconds:.0f} s",
+                str(path),
+                "Wait for it, or end it: an unfinished commit is undone",
+            )
+        _sign(descriptor)
         yield
     finally:
         os.close(descriptor)
 
 
 @contextmanager
-def held_lock(path: Path, what: str) -> Iterator[None]:
-    """Hold a lock for as long as a piece of work lasts, or say at once who has it.
+def held_lock(path: Path, what: str, timeout_seconds: float = 0.0) -> Iterator[None]:
+    """Hold a lock for as long as a piece of work lasts, or say who has it.
 
     Args:
         path: the lock; it stays when the work is done, for to remove it would race with who takes it next.
         what: what it is held for, as the error calls it.
+        timeout_seconds: how long to wait for it; by default not at all.
 
     Raises:
         LakeError: another process holds it.
@@ -73,15 +65,34 @@ def held_lock(path: Path, what: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 32, 0).decode().strip()
+        if not _lock_in_time(descriptor, timeout_seconds):
             raise LakeError(
-                f"{what} by another process ({holder})", str(path), "Wait until it is done, or end it"
-            ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+                f"{what} by another process ({_holder(descriptor)})",
+                str(path),
+                "Wait until it is done, or end it",
+            )
+        _sign(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock_in_time(descriptor: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_SECONDS)
+
+
+def _sign(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+
+def _holder(descriptor: int) -> str:
+    return os.pread(descriptor, 32, 0).decode().strip()

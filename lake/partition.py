@@ -5,7 +5,9 @@ LAKE/
 ├── baselake.toml           settings, optional
 ├── commit.lock             held while one writer commits
 ├── watch.lock              held by the daemon
+├── maintenance.lock        held by the one who compacts, expires, cleans or mends
 ├── locks/RUN               held while a run is imported or assigned
+├── readers/ID              which snapshots an open lake may read: locked while it is open
 ├── data/main/TABLE/key=value/.../JOB-0001.parquet
 ├── objects/RUN/SHA256-NAME kept as they came: raw signal, what describes a run; SHA256: its first 16 digits
 ├── references/DIGEST.fa    one line a contig, upper case, with .fai beside it
@@ -57,6 +59,14 @@ class LakeLayout:
     @property
     def watch_lock(self) -> Path:
         return self.root / "watch.lock"
+
+    @property
+    def maintenance_lock(self) -> Path:
+        return self.root / "maintenance.lock"
+
+    @property
+    def readers(self) -> Path:
+        return self.root / "readers"
 
     def run_lock(self, run_id: str) -> Path:
         return self.root / "locks" / quote(run_id, safe="")

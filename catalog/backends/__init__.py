@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from baselake.catalog.leases import Lease, Use
 from baselake.config import Config
 from baselake.lake.partition import LakeLayout
 
@@ -43,6 +44,30 @@ class Backend(Protocol):
 
         Raises:
             LakeError: another writer held it all the time, or the database cannot be reached.
+        """
+
+    def maintenance_lock(self, timeout_seconds: float) -> AbstractContextManager[None]:
+        """Hold the lock of the one who compacts, expires, cleans or mends; it ends with the process.
+
+        Raises:
+            LakeError: another process held it all the time, or the database cannot be reached.
+        """
+
+    def lease(self, use: Use) -> Lease:
+        """Make known that snapshots are in use, until the lease is closed or its process ends.
+
+        It is waited for while somebody expires snapshots: they are there then, or gone.
+
+        Raises:
+            LakeError: the database cannot be reached.
+            OSError: the lake's folder cannot be written.
+        """
+
+    def uses(self) -> AbstractContextManager[list[Use]]:
+        """Every lease there is; while this is held no new one is given.
+
+        Raises:
+            LakeError: the database cannot be reached.
         """
 
 

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 
 import psycopg
 
+from baselake.catalog.leases import Lease, Use
 from baselake.errors import LakeError
 
-# The key of the advisory lock, which PostgreSQL keeps by database: the bytes of our name as a number.
+# The keys of advisory locks, which PostgreSQL keeps by database: bytes of our name as a number.
 _COMMIT_LOCK = int.from_bytes(b"baselake")
-_APPLICATION = "baselake commit"
+_MAINTENANCE_LOCK = int.from_bytes(b"bl-maint")
+_GATE = int.from_bytes(b"bl-gate!")
+# Of locks with two keys, the other being a snapshot: one snapshot, or that and all later ones.
+_AT, _FROM = int.from_bytes(b"bl-@"), int.from_bytes(b"bl->")
+_APPLICATION = "baselake"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,40 +55,88 @@ class Postgres:
 
     @contextmanager
     def commit_lock(self, timeout_seconds: float) -> Iterator[None]:
+        with self._session_lock(_COMMIT_LOCK, timeout_seconds) as holder:
+            if holder is not None:
+                raise LakeError(
+                    f"another writer ({holder}) has been committing for {timeout_seconds:.0f} s",
+                    self.where,
+                    "Wait for it, or end it: an unfinished commit is undone",
+                )
+            yield
+
+    @contextmanager
+    def maintenance_lock(self, timeout_seconds: float) -> Iterator[None]:
+        with self._session_lock(_MAINTENANCE_LOCK, timeout_seconds) as holder:
+            if holder is not None:
+                raise LakeError(
+                    f"the lake is maintained by another process ({holder})",
+                    self.where,
+                    "Wait until it is done, or end it",
+                )
+            yield
+
+    def lease(self, use: Use) -> Lease:
+        connection = self._connect()
+        try:
+            connection.execute("SELECT pg_advisory_lock_shared(%s)", [_GATE])
+            connection.execute(
+                "SELECT pg_advisory_lock_shared(%s, %s)", [_FROM if use.later else _AT, use.snapshot]
+            )
+            connection.execute("SELECT pg_advisory_unlock_shared(%s)", [_GATE])
+        except psycopg.Error as error:
+            connection.close()
+            raise unreachable(error, self.where) from error
+        return Lease(connection.close)
+
+    @contextmanager
+    def uses(self) -> Iterator[list[Use]]:
+        with self._connection() as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", [_GATE])
+            rows = connection.execute(
+                "SELECT DISTINCT classid::bigint, objid::bigint FROM pg_locks"
+                " WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid::bigint = ANY(%s)"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+                [[_AT, _FROM]],
+            ).fetchall()
+            yield [Use(snapshot=int(str(row[1])), later=row[0] == _FROM) for row in rows]
+
+    @contextmanager
+    def _session_lock(self, key: int, timeout_seconds: float) -> Iterator[str | None]:
+        """Hold a lock, or learn who had it all the time."""
         # A session of its own: the server releases the lock when the connection ends, as it does with the process.
         with self._connection() as connection:
             connection.execute(f"SET lock_timeout = '{max(1, int(timeout_seconds * 1000))}ms'")
             try:
-                connection.execute("SELECT pg_advisory_lock(%s)", [_COMMIT_LOCK])
+                connection.execute("SELECT pg_advisory_lock(%s)", [key])
+                holder = None
             except psycopg.errors.LockNotAvailable:
-                raise LakeError(
-                    f"another writer ({self._holder()}) has been committing for {timeout_seconds:.0f} s",
-                    self.where,
-                    "Wait for it, or end it: an unfinished commit is undone",
-                ) from None
-            yield
+                holder = self._holder(key)
+            yield holder
 
-    def _holder(self) -> str:
+    def _holder(self, key: int) -> str:
         with self._connection() as connection:
             row = connection.execute(
                 "SELECT coalesce(host(a.client_addr), 'this host'), a.pid FROM pg_locks AS l"
                 " JOIN pg_stat_activity AS a ON a.pid = l.pid"
-                " WHERE l.locktype = 'advisory' AND l.granted"
+                " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
                 " AND (l.classid::bigint << 32 | l.objid::bigint) = %s",
-                [_COMMIT_LOCK],
+                [key],
             ).fetchone()
         return f"on {row[0]}, server process {row[1]}" if row is not None else "gone since"
 
     @contextmanager
     def _connection(self) -> "Iterator[psycopg.Connection[tuple[object, ...]]]":
+        connection = self._connect()
+        with connection:
+            yield connection
+
+    def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
         try:
-            connection = psycopg.connect(
+            return psycopg.connect(
                 self.url, autocommit=True, application_name=_APPLICATION, connect_timeout=30
             )
         except psycopg.Error as error:
             raise unreachable(error, self.where) from error
-        with connection:
-            yield connection
 
 
 def unreachable(error: Exception, where: str) -> LakeError:

@@ -34,6 +34,7 @@ from baselake.ingest.watch.discover import Found, find_runs
 from baselake.ingest.watch.processes import Answer, Processes
 from baselake.ingest.watch.settings import WatchSettings
 from baselake.ingest.watch.sheets import digest_of, given_sheet, is_news
+from baselake.ingest.watch.upkeep import Upkeep
 from baselake.ingest.watch.watched import Monitor, Stamp, Watched, stamps
 from baselake.lake.schema import TABLES
 
@@ -53,6 +54,7 @@ class Daemon:
         log: takes one line an event.
         monitor: takes figures.
         processes: the workers.
+        upkeep: of the lake; None: nobody's business here.
         clock: seconds that only go forward.
         stop: set when the daemon is to end.
     """
@@ -63,6 +65,7 @@ class Daemon:
     log: Callable[[str], None]
     monitor: Monitor
     processes: Processes
+    upkeep: Upkeep | None = None
     clock: Callable[[], float] = time.monotonic
     stop: Event = field(default_factory=Event)
     _watched: dict[Path, Watched] = field(default_factory=dict)
@@ -77,6 +80,7 @@ class Daemon:
         self._unless_lake_fails(self._poll)
 
     def _poll(self) -> None:
+        self.catalog.lease()  # for what was before the last look may expire
         self._collect()
         records = run_records(self.catalog)
         try:
@@ -145,6 +149,8 @@ class Daemon:
             self.log(f"watching {self.root}")
             while not self.stop.is_set():
                 self.poll()
+                if self.upkeep is not None:
+                    self.upkeep.poll(self.clock(), self.log)
                 if once and self.idle():
                     break
                 deadline = self.clock() + self.settings.poll
@@ -152,6 +158,8 @@ class Daemon:
                     self.stop.wait(min(0.2, max(0.0, deadline - self.clock())))
             if self.processes.running:
                 self.log("ending: the tiles under way are finished first")
+            if self.upkeep is not None:
+                self.upkeep.end()
             self.processes.end()
             self._unless_lake_fails(self._collect)
             self.log("ended")

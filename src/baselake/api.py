@@ -5,6 +5,7 @@ Each method parses nothing and renders nothing: it calls the one function that d
 
 import os
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -23,6 +24,10 @@ from baselake.progress import QUIET, Progress
 
 if TYPE_CHECKING:
     from baselake.catalog.export.bam import Format
+    from baselake.catalog.upkeep.backup import Backup
+    from baselake.catalog.upkeep.compact import Compacted
+    from baselake.catalog.upkeep.doctor import Repair, Report
+    from baselake.catalog.upkeep.expire import Expired
 
 
 class Lake:
@@ -245,6 +250,37 @@ class Lake:
         from baselake.catalog.restore import restore_snapshot
 
         return restore_snapshot(self.catalog, at)
+
+    def doctor(self, *, quick: bool = False, repair: "Repair | None" = None) -> "Report":
+        """Check every file, and mend what can be; see `baselake.catalog.upkeep.doctor.examine`."""
+        from baselake.catalog.upkeep.doctor import examine
+
+        return examine(self.catalog, quick=quick, repair=repair, progress=self._progress)
+
+    def compact(
+        self, tables: Sequence[str] = (), *, min_files: int = 8, target_bytes: int = 128 << 20
+    ) -> "list[Compacted]":
+        """Make large files of small ones; see `baselake.catalog.upkeep.compact.compact`."""
+        from baselake.catalog.upkeep.compact import compact
+
+        return compact(
+            self.catalog, tables, min_files=min_files, target_bytes=target_bytes, progress=self._progress
+        )
+
+    def expire(
+        self, older_than: timedelta, *, grace: timedelta = timedelta(days=1), dry_run: bool = False
+    ) -> "Expired":
+        """Let old snapshots go; see `baselake.catalog.upkeep.expire.expire`."""
+        from baselake.catalog.upkeep.expire import expire
+
+        return expire(self.catalog, older_than, grace=grace, dry_run=dry_run, progress=self._progress)
+
+    def backup(self, path: str | os.PathLike[str], *, data: str | os.PathLike[str] | None = None) -> "Backup":
+        """Copy the catalog, and the data it needs; see `baselake.catalog.upkeep.backup.backup`."""
+        from baselake.catalog.upkeep.backup import backup
+
+        folder = Path(data) if data is not None else None
+        return backup(self.catalog, Path(path), data=folder, progress=self._progress)
 
     def close(self) -> None:
         self.catalog.close()

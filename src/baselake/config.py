@@ -9,12 +9,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from baselake.errors import InputError
 
 SETTINGS = "baselake.toml"  # in the lake's folder
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -54,6 +56,18 @@ def parse_bytes(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} is not a size")
     return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def parse_duration(text: str) -> timedelta:
+    """A time from '90s', '15m', '24h', '30d' or '2w'.
+
+    Raises:
+        ValueError: the text is not a number with one of the units s, m, h, d, w.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", text, re.IGNORECASE)
+    if match is None:
+        raise ValueError(f"{text!r} is not a time, such as 24h or 30d")
+    return timedelta(seconds=float(match[1]) * _SECONDS[match[2].lower()])
 
 
 def load_config(lake: Path, environ: Mapping[str, str]) -> Config:

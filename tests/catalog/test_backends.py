@@ -5,10 +5,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -22,29 +20,8 @@ from baselake.config import Config, load_config
 from baselake.errors import ConflictError, InputError, LakeError, NotFoundError
 from baselake.lake.checksum import file_checksum
 
+from .conftest import Place
 from .writer_process import write_reads
-
-
-class Place(NamedTuple):
-    """An empty lake."""
-
-    lake: Path
-    config: Config
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, lake: Path, tmp_path: Path, config: Config) -> Place:
-    if request.param == "sqlite":
-        return Place(lake, config)
-    url = request.getfixturevalue("database")
-    assert create(tmp_path / "shared", config, catalog=url)
-    return Place(tmp_path / "shared", replace(config, catalog=url))
-
-
-@pytest.fixture
-def opened(place: Place) -> Iterator[Catalog]:
-    with connect(*place) as catalog:
-        yield catalog
 
 
 def count(catalog: Catalog, table: str) -> int:

@@ -4,12 +4,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from baselake.config import parse_bytes, parse_duration
 from baselake.progress import QUIET, Progress, progress_for
 
 if TYPE_CHECKING:
@@ -62,6 +64,32 @@ def progress() -> Progress:
     return progress_for(sys.stderr)
 
 
+class Duration(click.ParamType):
+    """A time such as 24h or 30d."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Size(click.ParamType):
+    """A number of bytes such as 128MiB."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return parse_bytes(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def open_for_reading(at: str | None = None) -> "Lake":
     """The lake, read-only, now or at a snapshot."""
     return _open((), QUIET, read_only=True, at=at)
@@ -92,9 +120,9 @@ def _open(
         for module in ("baselake.api", *modules):
             import_module(module)
     from baselake.api import Lake
-    from baselake.catalog.catalog import Catalog
+    from baselake.catalog.catalog import opened
 
-    return Lake(Catalog(layout, config, attached.result()), shown)
+    return Lake(opened(layout, config, attached.result(), at=at), shown)
 
 
 at_option = click.option(

@@ -1,12 +1,12 @@
 """`baselake watch`."""
 
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
 
-from baselake.cli.options import common, open_for_writing, reference_option
+from baselake.cli.options import Duration, common, open_for_writing, reference_option
 from baselake.ingest.run_source import MISSING
 
 
@@ -51,6 +51,16 @@ from baselake.ingest.run_source import MISSING
 )
 @click.option("--depth", type=int, default=2, show_default=True, help="Folders below FOLDER to look into.")
 @click.option("--workers", type=int, default=1, show_default=True, help="Runs imported at once.")
+@click.option(
+    "--upkeep",
+    type=Duration(),
+    help="Make large files of small ones so often, as `baselake compact` does: 24h.  [default: never]",
+)
+@click.option(
+    "--expire",
+    type=Duration(),
+    help="With --upkeep: then let snapshots go that are older, as `baselake expire` does: 30d.  [default: none]",
+)
 @click.option("--reserve", default="10GiB", show_default=True, help="Free space to leave on the lake's disk.")
 @click.option(
     "--sheets",
@@ -84,6 +94,8 @@ def command(
     retry: float,
     depth: int,
     workers: int,
+    upkeep: timedelta | None,
+    expire: timedelta | None,
     reserve: str,
     sheets: Path | None,
     allow_missing: tuple[str, ...],
@@ -102,7 +114,10 @@ def command(
     from baselake.ingest.watch.monitor import PrometheusMonitor, serve
     from baselake.ingest.watch.processes import Processes
     from baselake.ingest.watch.settings import WatchSettings
+    from baselake.ingest.watch.upkeep import Upkeep
 
+    if expire is not None and upkeep is None:
+        raise click.UsageError("--expire is for --upkeep")
     try:
         kept_free = parse_bytes(reserve)
     except ValueError as error:
@@ -130,6 +145,9 @@ def command(
             log=_log,
             monitor=monitor,
             processes=Processes(lake=lake.catalog.layout.root, options=options),
+            upkeep=Upkeep(lake=lake.catalog.layout.root, interval=upkeep.total_seconds(), older_than=expire)
+            if upkeep is not None
+            else None,
         )
         if metrics_port:
             serve(monitor, metrics_address, metrics_port, late=max(600.0, 10 * interval))

@@ -1,0 +1,327 @@
+"""Small files made into large ones.
+
+Every commit leaves files as small as what it brought. Those of one partition are read with what was deleted of them
+left out, written again as the table's files are, and exchanged in one transaction: the new file comes, the rows of the
+old ones are deleted. Earlier snapshots show the old files still; expiry frees them.
+
+DuckLake's own `merge_adjacent_files` is not used: it writes while it holds the commit lock, and by DuckDB's writer,
+which knows none of our encodings (docs/decisions.md has the measurement).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import pyarrow as pa
+
+from baselake.catalog.backends import backend_of
+from baselake.catalog.catalog import Catalog
+from baselake.catalog.connection import quoted
+from baselake.catalog.job import Job, Transaction
+from baselake.errors import LakeError, NotFoundError
+from baselake.lake.schema import TABLES, TableSpec
+from baselake.progress import QUIET, Progress
+
+# Files are made as large as those of an alignment job (lake/sorting.py); what has a quarter of that stays.
+TARGET_BYTES = 128 << 20
+# With fewer small files there is little to win.
+MIN_FILES = 8
+# A file of which so much was deleted is written again without.
+_DELETED = 0.2
+# Deleting the rows of old files takes 0.2 s a million under the commit lock.
+_MAX_ROWS = 4_000_000
+# Rows of equal start keep the order in which they came, which is the order of row numbers; rows that are written
+# again get new, higher ones, so that only the last files of a partition may be.
+_ORDERED = frozenset({"alignments"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveFile:
+    """A file of rows that the newest snapshot holds.
+
+    Attributes:
+        table: its table.
+        file_id: DuckLake's number of it.
+        name: the last element of its path.
+        hot: it is in the hot tier.
+        location: absolute path or URL.
+        bytes: its size.
+        rows: in it.
+        deleted: of these, deleted since.
+        delete_file_id: the file that tells which; -1: none.
+        first_row: the number of its first row.
+        columns: that the table is partitioned by; None: none.
+        partition: their values, as text.
+    """
+
+    table: str
+    file_id: int
+    name: str
+    hot: bool
+    location: str
+    bytes: int
+    rows: int
+    deleted: int
+    delete_file_id: int
+    first_row: int
+    columns: list[str] | None
+    partition: list[str | None] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compacted:
+    """What was done for one partition, or is to be.
+
+    Attributes:
+        table: the table.
+        partition: as `column=value`, with blanks between.
+        files: that were written again.
+        bytes: of these.
+        bytes_after: of the file that holds their rows now; None: nothing was written.
+        outcome: `planned`, `done`, or `changed`: somebody else changed the files meanwhile, and they stay as they are.
+    """
+
+    table: str
+    partition: str
+    files: int
+    bytes: int
+    bytes_after: int | None
+    outcome: str
+
+
+class _ChangedError(Exception):
+    """The files are not what they were when they were read."""
+
+
+def compact(
+    catalog: Catalog,
+    tables: Sequence[str] = (),
+    *,
+    min_files: int = MIN_FILES,
+    target_bytes: int = TARGET_BYTES,
+    progress: Progress = QUIET,
+) -> list[Compacted]:
+    """Write small files of the hot tier again as large ones; readers and writers go on meanwhile.
+
+    The maintenance lock is held for one new file at a time, the commit lock only to exchange files.
+
+    Args:
+        catalog: the lake.
+        tables: which; none means all.
+        min_files: small files a partition must have before they are touched.
+        target_bytes: size of the files to make.
+        progress: counts files.
+
+    Raises:
+        NotFoundError: no such table.
+        LakeError: another process maintains the lake, or the catalog refused a transaction.
+        StorageError: the disk is full or fails.
+    """
+    groups = plan(catalog, tables, min_files=min_files, target_bytes=target_bytes)
+    done = []
+    backend = backend_of(catalog.layout, catalog.config)
+    with progress.task("compact", total=sum(map(len, groups)), unit="files") as task:
+        for group in groups:
+            with backend.maintenance_lock(catalog.config.commit_timeout_seconds):
+                # Another compaction may have been at it while this one waited.
+                same = _unchanged(catalog, group)
+                done.append(_rewrite(catalog, group) if same else _told(group, None, "changed"))
+            task.advance(len(group))
+    return done
+
+
+def planned(groups: Iterable[Sequence[LiveFile]]) -> list[Compacted]:
+    """What `compact` would do with the groups of a plan."""
+    return [_told(group, None, "planned") for group in groups]
+
+
+def plan(
+    catalog: Catalog,
+    tables: Sequence[str] = (),
+    *,
+    min_files: int = MIN_FILES,
+    target_bytes: int = TARGET_BYTES,
+) -> list[list[LiveFile]]:
+    """The files to write again, those of one new file together.
+
+    Raises:
+        NotFoundError: no such table.
+    """
+    there = set(
+        catalog.query(
+            "SELECT table_name FROM __ducklake_metadata_lake.ducklake_table WHERE end_snapshot IS NULL"
+        )["table_name"].to_pylist()
+    )
+    for table in tables:
+        if table not in there:
+            raise NotFoundError(f"no table {table!r}", "", f"The tables are {', '.join(sorted(there))}")
+    groups = []
+    for (table, _), files in groupby(live_files(catalog), key=lambda file: (file.table, file.partition)):
+        if tables and table not in tables:
+            continue
+        here = list(files)
+        chosen = _last(here, target_bytes) if table in _ORDERED else _small(here, target_bytes)
+        dirty = any(file.deleted >= _DELETED * file.rows for file in chosen)
+        if len(chosen) >= min_files or dirty:
+            groups += [group for group in _chunks(chosen, target_bytes) if len(group) > 1 or group[0].deleted]
+    return groups
+
+
+def live_files(catalog: Catalog, table: str | None = None) -> list[LiveFile]:
+    """The files of rows of the newest snapshot, of all tables or one, by table, partition and row number."""
+    parameters = {"data": f"{catalog.layout.data}/", "table": table}
+    rows = catalog.query(catalog.statement("live_files"), parameters)
+    return [LiveFile(**row) for row in rows.to_pylist()]
+
+
+def _small(files: Sequence[LiveFile], target_bytes: int) -> list[LiveFile]:
+    """Small files, and those of which much was deleted.
+
+    A file is written again only together with as much again of smaller ones: so a byte is written as often as the
+    logarithm of what comes after it.
+    """
+    dirty = [file for file in files if file.hot and file.deleted >= _DELETED * file.rows]
+    small = [
+        file
+        for file in files
+        if file.hot and file not in dirty and file.bytes < target_bytes // 4 and _left(file) < _MAX_ROWS // 4
+    ]
+    small.sort(key=lambda file: file.bytes)
+    while small and small[-1].bytes > sum(file.bytes for file in (*small[:-1], *dirty)):
+        small.pop()
+    return sorted([*small, *dirty], key=lambda file: file.first_row)
+
+
+def _last(files: Sequence[LiveFile], target_bytes: int) -> list[LiveFile]:
+    """The last files of a partition, as many as fill one."""
+    chosen: list[LiveFile] = []
+    size = rows = 0
+    for file in reversed(files):
+        size += file.bytes
+        rows += _left(file)
+        if not file.hot or (chosen and (size > target_bytes or rows > _MAX_ROWS)):
+            break
+        chosen.append(file)
+    while chosen and not chosen[-1].deleted and chosen[-1].bytes > sum(file.bytes for file in chosen[:-1]):
+        chosen.pop()
+    return chosen[::-1]
+
+
+def _chunks(files: Sequence[LiveFile], target_bytes: int) -> Iterator[list[LiveFile]]:
+    chunk: list[LiveFile] = []
+    size = rows = 0
+    for file in files:
+        if chunk and (size + file.bytes > target_bytes or rows + _left(file) > _MAX_ROWS):
+            yield chunk
+            chunk, size, rows = [], 0, 0
+        chunk.append(file)
+        size += file.bytes
+        rows += _left(file)
+    if chunk:
+        yield chunk
+
+
+def _left(file: LiveFile) -> int:
+    return file.rows - file.deleted
+
+
+def _rewrite(catalog: Catalog, files: Sequence[LiveFile]) -> Compacted:
+    table = files[0].table
+    parameters = {"table": table, "partition": _partition(files[0]) or None, "files": len(files)}
+    with catalog.job("compact", parameters) as job:
+        job.inputs += [_in_lake(catalog, file) for file in files]
+        job.bytes_near += sum(file.bytes for file in files)
+        try:
+            written = _write(catalog, job, files)
+            if written != sum(map(_left, files)):
+                raise _ChangedError
+            with job.commit() as tx:
+                _exchange(catalog, tx, files)
+        except _ChangedError:
+            return _told(files, None, "changed")
+        return _told(files, job.bytes_written, "done")
+
+
+def _write(catalog: Catalog, job: Job, files: Sequence[LiveFile]) -> int:
+    """Write the rows that are left of the files to a new one; their number."""
+    batches = _rows(catalog, files)
+    first = next(batches, None)
+    if first is None:
+        return 0
+    table = files[0].table
+    # A table of no bulk has no encodings to keep, and the types that DuckDB gives its columns.
+    spec = TABLES.get(table) or TableSpec(name=table, schema=first.schema)
+    written = first.num_rows
+    with job.writer_of(spec, {column: first[column][0].as_py() for column in spec.partition_by}) as out:
+        out.write(first)
+        for batch in batches:
+            out.write(batch)
+            written += batch.num_rows
+    return written
+
+
+def _rows(catalog: Catalog, files: Sequence[LiveFile]) -> Iterator[pa.RecordBatch]:
+    """The rows in the order of the new file: sorted as the table is, else file by file as they stand."""
+    table = files[0].table
+    spec = TABLES.get(table)
+    if spec is not None and spec.sort_by:
+        order = ", ".join(f'"{column}"' for column in (*spec.sort_by, "rowid"))
+        queries = [f'SELECT * FROM "{table}" WHERE {_where(files)} ORDER BY {order}']
+    else:
+        queries = [f'SELECT * FROM "{table}" WHERE {_where([file])}' for file in files]
+    for query in queries:
+        for batch in catalog.stream(query):
+            if batch.num_rows:
+                yield batch
+
+
+def _exchange(catalog: Catalog, tx: Transaction, files: Sequence[LiveFile]) -> None:
+    """Delete the rows that were written again, if they are still the same; nobody else commits meanwhile."""
+    if not _unchanged(catalog, files):
+        raise _ChangedError
+    rows = sum(map(_left, files))
+    if rows:
+        (deleted,) = tx.query(f'DELETE FROM "{files[0].table}" WHERE {_where(files)}')["Count"].to_pylist()
+        if deleted != rows:
+            raise LakeError(
+                f"{deleted} rows of {files[0].table} would go and {rows} come",
+                files[0].location,
+                "Run: baselake doctor",
+            )
+
+
+def _unchanged(catalog: Catalog, files: Sequence[LiveFile]) -> bool:
+    """Whether the newest snapshot has the files as they were, and where they were."""
+    now = {file.file_id: file for file in live_files(catalog, files[0].table)}
+    return all(now.get(file.file_id) == file for file in files)
+
+
+def _where(files: Sequence[LiveFile]) -> str:
+    """The rows of files of one partition; what the partition says lets DuckLake skip other files unlooked at."""
+    partition = zip(files[0].columns or [], files[0].partition or [], strict=True)
+    conditions = [
+        f'"{column}" IS NULL' if value is None else f'"{column}" = {quoted(value)}'
+        for column, value in partition
+    ]
+    names = ", ".join(quoted(file.location) for file in files)
+    return " AND ".join([*conditions, f"filename IN ({names})"])
+
+
+def _partition(file: LiveFile) -> str:
+    values = zip(file.columns or [], file.partition or [], strict=True)
+    return " ".join(f"{column}={'NULL' if value is None else value}" for column, value in values)
+
+
+def _in_lake(catalog: Catalog, file: LiveFile) -> str:
+    return file.location.removeprefix(f"{catalog.layout.root}/")
+
+
+def _told(files: Sequence[LiveFile], bytes_after: int | None, outcome: str) -> Compacted:
+    return Compacted(
+        table=files[0].table,
+        partition=_partition(files[0]),
+        files=len(files),
+        bytes=sum(file.bytes for file in files),
+        bytes_after=bytes_after,
+        outcome=outcome,
+    )
