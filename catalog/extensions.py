@@ -11,6 +11,7 @@ from baselake.errors import MissingDependencyError
 # Extension name -> the wheel that carries it. DuckDB verifies the signature of each when it loads.
 _WHEELS = {
     "ducklake": "duckdb_extension_ducklake",
+    "httpfs": "duckdb_extension_httpfs",
     "postgres_scanner": "duckdb_extension_postgres_scanner",
     "sqlite_scanner": "duckdb_extension_sqlite_scanner",
 }

@@ -5,10 +5,12 @@ LAKE/
 ├── baselake.toml           settings, optional
 ├── commit.lock             held while one writer commits
 ├── watch.lock              held by the daemon
+├── tiers.lock             held while files are moved between tiers
 ├── locks/RUN               held while a run is imported or assigned
 ├── data/main/TABLE/key=value/.../JOB-0001.parquet
 ├── objects/RUN/SHA256-NAME kept as they came: raw signal, what describes a run; SHA256: its first 16 digits
 ├── references/DIGEST.fa    one line a contig, upper case, with .fai beside it
+├── reads/PROCESS           which files queries of a process read, until a writer counts them
 ├── jobs/JOB                journal of a job under way: locked while it lives
 └── scratch/JOB/            what a job under way spills
 """
@@ -16,7 +18,7 @@ LAKE/
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from baselake.config import SETTINGS
 from baselake.errors import InputError
@@ -54,6 +56,14 @@ class LakeLayout:
     @property
     def watch_lock(self) -> Path:
         return self.root / "watch.lock"
+
+    @property
+    def mover_lock(self) -> Path:
+        return self.root / "tiers.lock"
+
+    @property
+    def reads(self) -> Path:
+        return self.root / "reads"
 
     def run_lock(self, run_id: str) -> Path:
         return self.root / "locks" / quote(run_id, safe="")
@@ -123,6 +133,25 @@ class LakeLayout:
         for column, value in partition.items():
             folder /= f"{column}={_spell(column, value)}"
         return folder / f"{job_id}-{number:04d}.parquet"
+
+
+def table_folder(table: str) -> str:
+    """Where a table's files are, relative to the hot tier and to every other."""
+    return f"main/{table}/"
+
+
+def partition_values(path: str) -> dict[str, str | None]:
+    """The values of the partition that a data file is in, by column, as its path spells them.
+
+    Args:
+        path: relative or absolute, or a URL.
+    """
+    found: dict[str, str | None] = {}
+    for folder in path.split("/")[:-1]:
+        column, equals, text = folder.partition("=")
+        if equals:
+            found[column] = None if text == NULL_PARTITION else unquote(text)
+    return found
 
 
 def _spell(column: str, value: str | int | None) -> str:

@@ -31,6 +31,7 @@ from baselake.ingest.run_records import (
 )
 from baselake.ingest.run_source import RunDescription, RunProgress, RunSource
 from baselake.ingest.watch.discover import Found, find_runs
+from baselake.ingest.watch.mover import Mover
 from baselake.ingest.watch.processes import Answer, Processes
 from baselake.ingest.watch.settings import WatchSettings
 from baselake.ingest.watch.sheets import digest_of, given_sheet, is_news
@@ -53,6 +54,7 @@ class Daemon:
         log: takes one line an event.
         monitor: takes figures.
         processes: the workers.
+        mover: who moves files between tiers meanwhile.
         clock: seconds that only go forward.
         stop: set when the daemon is to end.
     """
@@ -63,6 +65,7 @@ class Daemon:
     log: Callable[[str], None]
     monitor: Monitor
     processes: Processes
+    mover: Mover | None = None
     clock: Callable[[], float] = time.monotonic
     stop: Event = field(default_factory=Event)
     _watched: dict[Path, Watched] = field(default_factory=dict)
@@ -74,6 +77,8 @@ class Daemon:
     def poll(self) -> None:
         """Look once, start what can be started, take note of what has ended."""
         self._unless_lake_fails(self._poll)
+        if self.mover is not None:
+            self.mover.look(self.clock(), self.log)
 
     def _poll(self) -> None:
         self._collect()
@@ -150,6 +155,8 @@ class Daemon:
             if self.processes.running:
                 self.log("ending: the tiles under way are finished first")
             self.processes.end()
+            if self.mover is not None:
+                self.mover.end()
             self._unless_lake_fails(self._collect)
             self.log("ended")
 

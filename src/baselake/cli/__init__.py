@@ -26,6 +26,7 @@ _VERBS = {
     "export": "Write standard formats: vcf, bam, cram, fastq.",
     "status": "What is in the lake.",
     "runs": "Sequencer runs and imports.",
+    "tiers": "Where files lie, what it costs, and what moves.",
     "samples": "Samples, and what is known of them.",
     "demo": "Make a small genome and a run, call it, compare with the truth.",
 }

@@ -3,12 +3,15 @@
 import shutil
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from baselake.api import Lake
 from baselake.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Rows of a table shown to a person; who wants all asks for csv.
 TABLE_ROWS = 200
@@ -24,12 +27,26 @@ def write_rows(lake: Lake, query: str, format_: str | None) -> None:
 
     Raises:
         InputError: the text is not SQL that this lake can answer.
+        StorageError: a file that it reads cannot be read now.
     """
     rows = lake.catalog.relation(query)
-    if rows is None:
-        return
+    if rows is not None:
+        _write(lake, rows, format_)
+
+
+def write_table(lake: Lake, table: "pa.Table", format_: str | None) -> None:
+    """Write the rows of a table that was made outside the lake on standard output; see `write_rows`."""
+    cursor = lake.catalog.connection.cursor()
     try:
-        _WRITERS[format_ or ("table" if sys.stdout.isatty() else "csv")](rows)
+        _write(lake, cursor.from_arrow(table), format_)
+    finally:
+        cursor.close()
+
+
+def _write(lake: Lake, rows: duckdb.DuckDBPyRelation, format_: str | None) -> None:
+    try:
+        with lake.catalog.reading():
+            _WRITERS[format_ or ("table" if sys.stdout.isatty() else "csv")](rows)
     except duckdb.Error as error:
         raise InputError(f"SQL: {' '.join(str(error).split())}", "", "Correct the query") from error
 

@@ -65,6 +65,13 @@ from baselake.ingest.run_source import MISSING
 )
 @reference_option
 @click.option(
+    "--apply-tiers",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Seconds between two moves of files between tiers, as `baselake tiers apply`; 0: none.",
+)
+@click.option(
     "--metrics-port",
     type=int,
     default=9464,
@@ -88,6 +95,7 @@ def command(
     sheets: Path | None,
     allow_missing: tuple[str, ...],
     reference: str | None,
+    apply_tiers: float,
     metrics_port: int,
     metrics_address: str,
 ) -> None:
@@ -100,6 +108,7 @@ def command(
     from baselake.ingest.run_source import RunOptions
     from baselake.ingest.watch.daemon import Daemon, stop_on_signals
     from baselake.ingest.watch.monitor import PrometheusMonitor, serve
+    from baselake.ingest.watch.mover import Mover
     from baselake.ingest.watch.processes import Processes
     from baselake.ingest.watch.settings import WatchSettings
 
@@ -130,6 +139,7 @@ def command(
             log=_log,
             monitor=monitor,
             processes=Processes(lake=lake.catalog.layout.root, options=options),
+            mover=Mover(lake=lake.catalog.layout.root, interval=apply_tiers) if apply_tiers else None,
         )
         if metrics_port:
             serve(monitor, metrics_address, metrics_port, late=max(600.0, 10 * interval))
