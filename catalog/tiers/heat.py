@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _TABLE = "__ducklake_metadata_lake.baselake_file_reads"
 _PART = ".part"
+_ABANDONED_SECONDS = 3600.0  # a file of counts is written in milliseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ def count_reads(catalog: "Catalog") -> int:
             cursor.register("new_rows", rows.__arrow_c_stream__())
             cursor.execute(f"INSERT INTO {_TABLE} BY NAME SELECT * FROM new_rows")
     # A crash before this counts them twice, which makes a file somewhat warmer than it is.
-    for path in spool:
+    for path in [*spool, *_abandoned(catalog.layout)]:
         path.unlink(missing_ok=True)
     return len(spool)
 
@@ -71,6 +72,12 @@ def _spool_files(layout: LakeLayout) -> list[Path]:
     if not layout.reads.is_dir():
         return []
     return sorted(path for path in layout.reads.iterdir() if path.suffix != _PART)
+
+
+def _abandoned(layout: LakeLayout) -> list[Path]:
+    """What processes that were killed had not written to its end."""
+    parts = layout.reads.glob(f"*{_PART}") if layout.reads.is_dir() else ()
+    return [path for path in parts if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS]
 
 
 def _spooled(files: Iterable[Path]) -> dict[str, Heat]:

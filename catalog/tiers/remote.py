@@ -70,6 +70,9 @@ class Remote:
     def _allow_s3(self) -> None:
         if self._chain is None:
             load_extensions(self._connection, ("httpfs",))
+            # It takes AWS_... of the environment into settings that any query may show.
+            for setting in ("s3_access_key_id", "s3_secret_access_key", "s3_session_token"):
+                self._connection.execute(f"SET GLOBAL {setting} = ''")
             self._chain = S3Chain()
         access = self._chain.access()
         if access == self._access:
