@@ -55,7 +55,7 @@ def test_no_file_of_the_lake_and_no_row_of_the_catalog_has_them(
 def test_sql_does_not_show_the_secret(on_s3: Catalog) -> None:
     assert SECRET not in repr(on_s3.query("FROM duckdb_secrets()").to_pylist())
     assert SECRET not in repr(on_s3.query("FROM duckdb_settings()").to_pylist())
-    with pytest.raises(duckdb.Error, match="allow_unredacted_secrets"):
+    with pytest.raises(duckdb.Error, match="unredacted secrets is disabled"):
         on_s3.query("FROM duckdb_secrets(redact := false)")
 
 

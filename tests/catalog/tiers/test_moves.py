@@ -4,12 +4,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from baselake.catalog.catalog import Catalog, connect
+from baselake.catalog.catalog import Catalog, connect, create
 from baselake.catalog.files import stored_files
 from baselake.catalog.metadata import metadata_change
 from baselake.catalog.tiers import move
@@ -50,6 +51,37 @@ def test_a_moved_file_is_read_where_it_lies(tiered: Catalog, later: int) -> None
     assert not any(path.exists() for path in old)
     assert tiered.query(EVERYTHING) == before
     assert (unknown_files(tiered), missing_files(tiered), pending_removals(tiered)) == (set(), set(), [])
+
+
+def test_it_is_the_same_with_the_catalog_on_postgresql(
+    tmp_path: Path, database: str, config: Config, tape: Tier, later: int
+) -> None:
+    create(tmp_path / "shared", config, catalog=database)
+    on_server = replace(config, catalog=database)
+    with connect(tmp_path / "shared", on_server) as catalog, connect(tmp_path / "shared", on_server) as other:
+        for run in ("R1", "R2"):
+            write_run(catalog, run)
+        before = other.query(EVERYTHING)
+        (tmp_path / "warm").mkdir()
+        add_tier(catalog, Tier(name="warm", url=str(tmp_path / "warm")))
+        add_tier(catalog, tape)
+        send_all(catalog, "warm")
+        pin(catalog, "R2")
+        assert apply_policy(catalog).files == 1
+        assert other.query(EVERYTHING) == before
+        unpin(other, "R2")
+        send_all(other, "tape")
+        assert apply_policy(other).files == 2
+        with pytest.raises(StorageError, match="recall R1"):
+            catalog.query("SELECT seq FROM read_records WHERE run_id = 'R1'")
+        recall(catalog, None, table="read_records")
+        apply_policy(other)
+        recall(other, "R1")
+        recall(other, "R2")
+        assert catalog.query(EVERYTHING) == before
+        assert apply_policy(catalog, now=later).removed > 0
+        assert catalog.query(EVERYTHING) == before
+        assert (unknown_files(catalog), missing_files(catalog)) == (set(), set())
 
 
 def test_the_small_tables_stay(tiered: Catalog) -> None:
