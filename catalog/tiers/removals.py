@@ -65,6 +65,32 @@ def forget_removals(catalog: Catalog, locations: Iterable[str]) -> None:
             cursor.execute(f"DELETE FROM {_TABLE} WHERE list_contains(?, location)", [kept])
 
 
+def copies_of(catalog: Catalog, names: Sequence[str]) -> dict[str, list[str]]:
+    """Every place that has, or may have, a copy of a file of these names: the current one first.
+
+    Args:
+        catalog: the lake.
+        names: of files; those that no snapshot holds any more may still have copies.
+    """
+    current = locations_of(catalog, names)
+    found = {name: [current[name]] if name in current else [] for name in names}
+    for one in pending_removals(catalog):
+        if one.name in found and one.location not in found[one.name]:
+            found[one.name].append(one.location)
+    return found
+
+
+def hasten_removals(catalog: Catalog, names: Sequence[str]) -> None:
+    """Let the superseded copies of files go with the next `remove_copies`, whoever may still read them.
+
+    Args:
+        catalog: the lake, open for writing.
+        names: of the files.
+    """
+    with metadata_change(catalog, "the removals") as cursor:
+        cursor.execute(f"UPDATE {_TABLE} SET not_before = 0 WHERE list_contains(?, name)", [list(names)])
+
+
 def remove_copies(
     catalog: Catalog, *, unfinished: bool = False, progress: Progress = QUIET, now: int | None = None
 ) -> int:

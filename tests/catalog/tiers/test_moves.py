@@ -18,7 +18,7 @@ from baselake.catalog.tiers.define import add_tier, set_tier
 from baselake.catalog.tiers.move import Relocation, relocate
 from baselake.catalog.tiers.placement import Stores, held_files, mover_lock
 from baselake.catalog.tiers.policy import apply_policy, plan_moves, recall, tier_figures
-from baselake.catalog.tiers.removals import pending_removals, remove_copies
+from baselake.catalog.tiers.removals import copies_of, hasten_removals, pending_removals, remove_copies
 from baselake.catalog.tiers.settings import find_tier, pin, unpin
 from baselake.config import Config
 from baselake.errors import LakeError, StorageError
@@ -219,6 +219,24 @@ def test_a_recall_takes_an_old_copy_that_is_still_there(
     apply_policy(tiered, now=later)
     assert tiered.query(EVERYTHING) == before
     assert (unknown_files(tiered), missing_files(tiered)) == (set(), set())
+
+
+def test_every_copy_of_a_file_is_known_and_can_go_at_once(tiered: Catalog) -> None:
+    """Which an erasure needs."""
+    write_run(tiered, "R1")
+    (held,) = held_files(tiered)
+    name, first = held.stored.name, held.stored.location
+    send_all(tiered, "warm")
+    apply_policy(tiered)
+    assert copies_of(tiered, [name, "none"]) == {
+        name: [Stores(tiered).of("warm").location(held.path), first],
+        "none": [],
+    }
+    hasten_removals(tiered, [name])
+    with mover_lock(tiered, QUIET):
+        assert remove_copies(tiered) == 1
+    assert not Path(first).exists()
+    assert len(copies_of(tiered, [name])[name]) == 1
 
 
 # ---------------------------------------------------------------------------------------------------------
