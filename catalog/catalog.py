@@ -16,8 +16,9 @@ from baselake.catalog import connection as connections
 from baselake.catalog.backends import backend_of
 from baselake.catalog.leases import Lease, Use
 from baselake.catalog.snapshots import At
+from baselake.catalog.tiers.remote import Remote
 from baselake.config import Config, check_database_url, keep_catalog
-from baselake.errors import ConflictError, InputError, LakeError, NotFoundError
+from baselake.errors import BaselakeError, ConflictError, InputError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
 if TYPE_CHECKING:
@@ -56,19 +57,24 @@ class Catalog:
         self._lock = threading.Lock()
         # A cursor's USE costs as much as a small query: those of `query` are kept for the next one.
         self._idle: list[duckdb.DuckDBPyConnection] = []
+        self._remote = Remote(attached.connection, layout)
+        self._remote.prepare()
 
     def query(self, sql: str, params: Parameters = ()) -> pa.Table:
         """All rows of a query, whose parameters are given by place (`?`) or by name (`$name`).
 
         Raises:
             LakeError: the snapshot that is looked at has not the tables of this release.
+            StorageError: a file that it reads is on a store that does not answer, or must be recalled first.
         """
+        self._remote.prepare()
         with self._lock:
             cursor = self._idle.pop() if self._idle else None
         if cursor is None:
             cursor = self._cursor()
         try:
-            return cursor.execute(sql, params).to_arrow_table()
+            with self.reading():
+                return cursor.execute(sql, params).to_arrow_table()
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             if self.at is None:
                 raise
@@ -96,29 +102,57 @@ class Catalog:
             params: its parameters, by place (`?`) or by name (`$name`).
             batch_rows: rows in a batch.
             tables: tables that the query may use beside the lake's.
+
+        Raises:
+            StorageError: as `query`, also while the batches are read.
         """
+        self._remote.prepare()
         cursor = self._cursor()
         for name, table in (tables or {}).items():
             # A copy of its own: DuckDB 1.5 fails where it would push a join's bloom filter into an Arrow scan.
             cursor.register("given", table.__arrow_c_stream__())
             cursor.execute(f"CREATE TEMP TABLE {name} AS FROM given")
             cursor.unregister("given")
-        return cursor.execute(sql, params).to_arrow_reader(batch_rows)
+        with self.reading():
+            rows = cursor.execute(sql, params).to_arrow_reader(batch_rows)
+        return pa.RecordBatchReader.from_batches(rows.schema, self._batches(rows))
 
     def relation(self, sql: str) -> duckdb.DuckDBPyRelation | None:
         """A query somebody typed, its rows not yet fetched; None for a statement that has no rows.
 
         Raises:
             InputError: the text is not SQL that this lake can answer.
+            StorageError: a file that it reads cannot be read now. Fetching its rows is done within `reading`.
         """
+        self._remote.prepare()
         try:
-            return self._cursor().sql(sql)
+            with self.reading():
+                return self._cursor().sql(sql)
         except duckdb.Error as error:
             text = str(error).strip()
             remedy = "Correct the query; 'SHOW TABLES' and 'DESCRIBE variants' tell what there is"
             if 'near "end"' in text or 'near "references"' in text:
                 remedy = 'end and references are words of SQL: write "end" and "references" in double quotes'
             raise InputError(f"SQL: {' '.join(text.split())}", "", remedy) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """A block that fetches rows: what DuckDB says of a file that it cannot read becomes an error that helps.
+
+        Raises:
+            StorageError: a file is on a store that does not answer, or must be recalled first.
+        """
+        try:
+            yield
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            explained = None if isinstance(error, BaselakeError) else self._remote.explained(error)
+            if explained is None:
+                raise
+            raise explained from error
+
+    def _batches(self, rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        with self.reading():
+            yield from rows
 
     def statement(self, name: str) -> str:
         """The text of a query kept in `sql/statements/`."""
@@ -159,31 +193,6 @@ class Catalog:
     def connection(self) -> duckdb.DuckDBPyConnection:
         """DuckDB's connection, for what this class does not do."""
         return self._connection
-
-    @contextmanager
-    def amend(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """One transaction on the metadata database itself, for what DuckLake's SQL cannot say; under the commit lock.
-
-        DuckDB writes to one database in a transaction: no DuckLake table can be changed in it.
-
-        Raises:
-            LakeError: the catalog refused the transaction, or another writer held the lock too long.
-        """
-        with backend_of(self.layout, self.config).commit_lock(self.config.commit_timeout_seconds):
-            cursor = self._cursor()
-            try:
-                cursor.execute("BEGIN")
-                yield cursor
-                cursor.execute("COMMIT")
-            except duckdb.Error as error:
-                raise LakeError(
-                    f"the catalog refused the change ({connections.first_line(error)})",
-                    str(self.layout.root),
-                    "Nothing was changed; run the same command again",
-                ) from error
-            finally:
-                # Closing the cursor rolls back what was not committed.
-                cursor.close()
 
     def lease(self) -> None:
         """Keep what this connection may read from expiring: its snapshot, or the newest now and all after it.
@@ -230,6 +239,7 @@ class Catalog:
     def close(self) -> None:
         for cursor in self._idle:
             cursor.close()
+        self._remote.close()
         self._connection.close()
         if self._lease is not None:
             self._lease.close()

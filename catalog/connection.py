@@ -18,7 +18,7 @@ from baselake.errors import ConflictError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.2.0"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # Tables of a backup that are no part of the catalog begin so.
 BACKUP_TABLES = "baselake_backup_of_"
 _SQL = Path(__file__).parent / "sql"
@@ -118,10 +118,17 @@ def refuse_strangers(layout: LakeLayout) -> None:
     ours = {layout.settings.name, layout.commit_lock.name}
     ours |= {
         folder.name
-        for folder in (layout.data, layout.jobs, layout.references, layout.scratch, layout.objects)
+        for folder in (
+            layout.data,
+            layout.jobs,
+            layout.references,
+            layout.scratch,
+            layout.objects,
+            layout.reads,
+        )
     }
     ours |= {layout.watch_lock.name, layout.run_lock("").parent.name}
-    ours |= {layout.maintenance_lock.name, layout.readers.name}
+    ours |= {layout.maintenance_lock.name, layout.mover_lock.name, layout.readers.name}
     ours |= {unfinished.name + suffix for suffix in ("", "-wal", "-shm", "-journal")}
     strangers = sorted(entry.name for entry in layout.root.iterdir() if entry.name not in ours)
     if strangers:

@@ -19,6 +19,7 @@ from baselake.errors import MissingDependencyError
 # Extension name -> the wheel that carries it.
 _WHEELS = {
     "ducklake": "duckdb_extension_ducklake",
+    "httpfs": "duckdb_extension_httpfs",
     "postgres_scanner": "duckdb_extension_postgres_scanner",
     "sqlite_scanner": "duckdb_extension_sqlite_scanner",
 }
@@ -50,6 +51,15 @@ def open_duckdb(settings: dict[str, str | int | bool], names: Sequence[str]) -> 
     # What a query loads later DuckDB verifies itself; it refuses to turn this on again.
     connection.execute("SET allow_unsigned_extensions = false")
     return connection
+
+
+def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Load one more extension into what `open_duckdb` opened; DuckDB itself verifies it.
+
+    Raises:
+        MissingDependencyError: it is neither installed nor in a wheel.
+    """
+    connection.load_extension(str(_found(name)))
 
 
 def _found(name: str) -> Path:

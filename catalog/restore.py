@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Job
+from baselake.catalog.metadata import metadata_change
 from baselake.catalog.snapshots import At, find_snapshot
 from baselake.errors import ConflictError, LakeError, NotFoundError
 from baselake.lake.parquet import storage_error, sync_folder
@@ -70,7 +71,7 @@ def restore_snapshot(catalog: Catalog, at: At) -> int:
     """
     # A job, that what it writes and does not commit is removed; the restoration leaves no lineage: every row's is the
     # one it had.
-    with catalog.job("") as job, catalog.amend() as cursor:
+    with catalog.job("") as job, metadata_change(catalog, "the restoration") as cursor:
         then = find_snapshot(cursor, at, str(catalog.layout.root))
         ((now, next_id),) = cursor.execute(
             "SELECT snapshot_id, next_file_id FROM __ducklake_metadata_lake.ducklake_snapshot"
@@ -127,9 +128,9 @@ def keep_shared_files(catalog: Catalog) -> int:
     else can expire any: DuckLake goes by numbers, and a file that was restored has two.
 
     Raises:
-        LakeError: as `Catalog.amend` does.
+        LakeError: as `metadata_change` does.
     """
-    with catalog.amend() as cursor:
+    with metadata_change(catalog, "the list of files to delete") as cursor:
         rows = cursor.execute(catalog.statement("shared_files")).fetchall()
         for (path,) in rows:
             cursor.execute(

@@ -158,7 +158,9 @@ def name_snapshot(catalog: "Catalog", name: str, at: At | None = None) -> int:
         )
     where = str(catalog.layout.root)
     # Under the commit lock, which expiry holds too: what is named is there, and stays.
-    with catalog.amend() as cursor:
+    from baselake.catalog.metadata import metadata_change  # which imports what finds snapshots
+
+    with metadata_change(catalog, "the name") as cursor:
         newest = "SELECT max(snapshot_id) FROM __ducklake_metadata_lake.ducklake_snapshot"
         ((last,),) = cursor.execute(newest).fetchall()
         snapshot = find_snapshot(cursor, at if at is not None else last, where)
@@ -183,7 +185,9 @@ def unname_snapshot(catalog: "Catalog", name: str) -> int:
     Raises:
         NotFoundError: no snapshot has the name.
     """
-    with catalog.amend() as cursor:
+    from baselake.catalog.metadata import metadata_change  # which imports what finds snapshots
+
+    with metadata_change(catalog, "the name") as cursor:
         there = dict(cursor.execute(_NAMES).fetchall())
         if name not in there:
             some = f"The names are {', '.join(sorted(there))}" if there else "No snapshot has a name"

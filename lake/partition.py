@@ -6,11 +6,13 @@ LAKE/
 ├── commit.lock             held while one writer commits
 ├── watch.lock              held by the daemon
 ├── maintenance.lock        held by the one who compacts, expires, cleans or mends
+├── tiers.lock             held while files are moved between tiers
 ├── locks/RUN               held while a run is imported or assigned
 ├── readers/ID              which snapshots an open lake may read: locked while it is open
 ├── data/main/TABLE/key=value/.../JOB-0001.parquet
 ├── objects/RUN/SHA256-NAME kept as they came: raw signal, what describes a run; SHA256: its first 16 digits
 ├── references/DIGEST.fa    one line a contig, upper case, with .fai beside it
+├── reads/PROCESS           which files queries of a process read, until a writer counts them
 ├── jobs/JOB                journal of a job under way: locked while it lives
 └── scratch/JOB/            what a job under way spills
 """
@@ -19,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from baselake.config import SETTINGS
 from baselake.errors import InputError
@@ -67,6 +69,14 @@ class LakeLayout:
     @property
     def readers(self) -> Path:
         return self.root / "readers"
+
+    @property
+    def mover_lock(self) -> Path:
+        return self.root / "tiers.lock"
+
+    @property
+    def reads(self) -> Path:
+        return self.root / "reads"
 
     def run_lock(self, run_id: str) -> Path:
         return self.root / "locks" / quote(run_id, safe="")
@@ -140,6 +150,25 @@ class LakeLayout:
     def deletes_file(self, data_file: Path, job_id: str, number: int) -> Path:
         """The path of a job's `number`-th file where it tells which rows of a data file are deleted: beside that."""
         return data_file.with_name(f"{job_id}-{number:04d}-delete.parquet")
+
+
+def table_folder(table: str) -> str:
+    """Where a table's files are, relative to the hot tier and to every other."""
+    return f"main/{table}/"
+
+
+def partition_values(path: str) -> dict[str, str | None]:
+    """The values of the partition that a data file is in, by column, as its path spells them.
+
+    Args:
+        path: relative or absolute, or a URL.
+    """
+    found: dict[str, str | None] = {}
+    for folder in path.split("/")[:-1]:
+        column, equals, text = folder.partition("=")
+        if equals:
+            found[column] = None if text == NULL_PARTITION else unquote(text)
+    return found
 
 
 def _spell(column: str, value: str | int | None) -> str:

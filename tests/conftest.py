@@ -12,6 +12,8 @@ import pytest
 from baselake.catalog.catalog import Catalog, connect, create
 from baselake.config import Config
 
+from .object_store import SeaweedFS, environment
+
 _SHARED = Path(__file__).parents[2] / "shared"
 
 
@@ -80,6 +82,25 @@ def database(postgres_server: str) -> Iterator[str]:
         connection.execute(f"CREATE DATABASE {name}")
         yield postgres_server.format(name)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[SeaweedFS]:
+    """A running object store."""
+    folder = Path(tempfile.mkdtemp(prefix="baselake-seaweed-"))
+    server = SeaweedFS(folder)
+    server.start()
+    yield server
+    server.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def bucket(seaweed: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty place in a bucket, to which the environment has the keys."""
+    for name, value in environment(seaweed).items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{seaweed.bucket}/{uuid.uuid4().hex[:8]}"
 
 
 @pytest.fixture(scope="session")

@@ -173,7 +173,7 @@ def _copy_data(
             checked = check(file, quick=False)
             if checked.finding is None or checked.finding.kind == "stale size":
                 (target,) = copies_in([str(data)], file)
-                write_location(target, pieces_of(file.location))
+                write_location(target, pieces_of(file.location), size_of(file.location))
                 checked = check(replace(file, location=target), quick=False)
             task.advance(file.bytes or 0)
             return checked.finding

@@ -11,6 +11,7 @@ from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.files import record_checksums
 from baselake.catalog.job import sweep
+from baselake.catalog.tiers.removals import pending_removals
 from baselake.catalog.upkeep.check import Checked, Finding, check, stray, untold
 from baselake.catalog.upkeep.needed import Needed, assemblies, data_files, kept_objects
 from baselake.catalog.upkeep.orphans import Orphan, dead_jobs, find_orphans
@@ -70,19 +71,20 @@ class Report:
         return all(one.mended for one in self.findings)
 
 
-def no_copies(catalog: Catalog) -> Mapping[str, Sequence[str]]:
-    """No copies but those of backups."""
-    del catalog
-    return {}
+def _superseded(catalog: Catalog) -> Mapping[str, Sequence[str]]:
+    """Old copies of files that lie on another tier now."""
+    copies: dict[str, list[str]] = {}
+    for one in pending_removals(catalog):
+        copies.setdefault(one.name, []).append(one.location)
+    return copies
 
 
-def none_vouched(catalog: Catalog) -> Collection[str]:
-    """Nobody answers for files but the catalog."""
-    del catalog
-    return ()
+def _to_be_removed(catalog: Catalog) -> Collection[str]:
+    """Copies that whoever moves files removes."""
+    return [one.location for one in pending_removals(catalog)]
 
 
-ALONE = Others(copies=no_copies, vouched=none_vouched)
+TIERS = Others(copies=_superseded, vouched=_to_be_removed)
 
 
 def examine(
@@ -90,7 +92,7 @@ def examine(
     *,
     quick: bool = False,
     repair: Repair | None = None,
-    others: Others = ALONE,
+    others: Others = TIERS,
     progress: Progress = QUIET,
 ) -> Report:
     """Check what every snapshot needs, then look for what nothing needs.

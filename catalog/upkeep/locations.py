@@ -1,13 +1,15 @@
-"""What upkeep does to a file by its location, an absolute path; the one place that is to learn of object stores."""
+"""What upkeep does to a file by its location, an absolute path or a URL."""
 
+import errno
 import os
 import uuid
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from baselake.errors import StorageError
 from baselake.lake.parquet import sync_folder
+from baselake.lake.store import Store, open_store
 
 _PIECE = 1 << 20
 
@@ -19,7 +21,9 @@ def open_location(location: str) -> BinaryIO:
         FileNotFoundError: it is not there.
         OSError: it cannot be read.
     """
-    return open(_local(location), "rb")
+    if (remote := _remote(location)) is not None:
+        return remote[0].open(remote[1])
+    return open(location, "rb")
 
 
 def size_of(location: str) -> int:
@@ -29,7 +33,12 @@ def size_of(location: str) -> int:
         FileNotFoundError: it is not there.
         OSError: its store cannot be asked.
     """
-    return _local(location).stat().st_size
+    if (remote := _remote(location)) is not None:
+        size = remote[0].size(remote[1])
+        if size is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), location)
+        return size
+    return os.stat(location).st_size
 
 
 def delete_location(location: str) -> None:
@@ -38,16 +47,22 @@ def delete_location(location: str) -> None:
     Raises:
         OSError: it cannot be removed.
     """
-    _local(location).unlink(missing_ok=True)
+    if (remote := _remote(location)) is not None:
+        remote[0].delete(remote[1])
+    else:
+        Path(location).unlink(missing_ok=True)
 
 
-def write_location(location: str, pieces: Iterable[bytes]) -> None:
-    """Write a file whole, durable when this returns, in place of what is there.
+def write_location(location: str, pieces: Iterable[bytes], size: int) -> None:
+    """Write a file of `size` bytes whole, durable when this returns, in place of what is there.
 
     Raises:
         OSError: it cannot be written; what was there stays.
     """
-    target = _local(location)
+    if (remote := _remote(location)) is not None:
+        remote[0].put(remote[1], pieces, size)
+        return
+    target = Path(location)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.part")
     try:
@@ -73,7 +88,14 @@ def pieces_of(location: str) -> Iterator[bytes]:
             yield piece
 
 
-def _local(location: str) -> Path:
-    if "://" in location:
-        raise StorageError("this release reads no object stores", location, "Upgrade baselake")
-    return Path(location)
+def _remote(location: str) -> tuple[Store, str] | None:
+    """The store and the name there of a location that is a URL; None: it is a path."""
+    if "://" not in location:
+        return None
+    bucket, _, name = location.partition("://")[2].partition("/")
+    return _bucket(bucket), name
+
+
+@cache
+def _bucket(bucket: str) -> Store:
+    return open_store(f"s3://{bucket}")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.metadata import metadata_change
 from baselake.catalog.upkeep.check import Checked, check
-from baselake.catalog.upkeep.locations import pieces_of, write_location
+from baselake.catalog.upkeep.locations import pieces_of, size_of, write_location
 from baselake.catalog.upkeep.needed import Needed, index_text
 from baselake.errors import BaselakeError
 
@@ -22,7 +22,8 @@ def restore_file(needed: Needed, copies: Sequence[str]) -> str:
         copies: absolute paths or URLs where one may be.
     """
     if needed.kind == "index":
-        _put(needed, [index_text(needed.contigs)])
+        text = index_text(needed.contigs)
+        _put(needed, [text], len(text))
         return "repaired"
     tried = []
     for copy in copies:
@@ -32,7 +33,7 @@ def restore_file(needed: Needed, copies: Sequence[str]) -> str:
                 tried.append(f"{copy} is {checked.finding.kind}")
             continue
         try:
-            _put(needed, pieces_of(copy))
+            _put(needed, pieces_of(copy), size_of(copy))
         except (BaselakeError, OSError) as error:
             tried.append(f"{copy}: {error}")
             continue
@@ -75,13 +76,13 @@ def mirrored(needed: Needed) -> str:
     return needed.path
 
 
-def _put(needed: Needed, pieces: Iterable[bytes]) -> None:
+def _put(needed: Needed, pieces: Iterable[bytes], size: int) -> None:
     """Write the file anew, and see that it is sound now.
 
     Raises:
         OSError: it could not be written, or is not.
     """
-    write_location(needed.location, pieces)
+    write_location(needed.location, pieces, size)
     checked = check(needed, quick=False)
     if checked.finding is not None and checked.finding.kind != "stale size":
         raise OSError(f"what was written is {checked.finding.kind}")

@@ -14,7 +14,7 @@ from baselake.catalog.connection import attach_copy, copy_metadata, refuse_stran
 from baselake.catalog.upkeep.backup import FACTS, FORMAT
 from baselake.catalog.upkeep.check import check
 from baselake.catalog.upkeep.doctor import Report, examine
-from baselake.catalog.upkeep.locations import pieces_of, write_location
+from baselake.catalog.upkeep.locations import pieces_of, size_of, write_location
 from baselake.catalog.upkeep.needed import Needed, needed_files
 from baselake.catalog.upkeep.repair import copies_in
 from baselake.config import Config, check_database_url, keep_catalog, load_config
@@ -156,7 +156,7 @@ def _copied(file: Needed, folders: Sequence[str]) -> bool:
     for place in copies_in(folders, file):
         found = check(replace(file, location=place), quick=False).finding
         if found is None or found.kind == "stale size":
-            write_location(file.location, pieces_of(place))
+            write_location(file.location, pieces_of(place), size_of(place))
             return True
     return False
 

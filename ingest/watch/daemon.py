@@ -31,6 +31,7 @@ from baselake.ingest.run_records import (
 )
 from baselake.ingest.run_source import RunDescription, RunProgress, RunSource
 from baselake.ingest.watch.discover import Found, find_runs
+from baselake.ingest.watch.mover import Mover
 from baselake.ingest.watch.processes import Answer, Processes
 from baselake.ingest.watch.settings import WatchSettings
 from baselake.ingest.watch.sheets import digest_of, given_sheet, is_news
@@ -55,6 +56,7 @@ class Daemon:
         monitor: takes figures.
         processes: the workers.
         upkeep: of the lake; None: nobody's business here.
+        mover: who moves files between tiers meanwhile.
         clock: seconds that only go forward.
         stop: set when the daemon is to end.
     """
@@ -66,6 +68,7 @@ class Daemon:
     monitor: Monitor
     processes: Processes
     upkeep: Upkeep | None = None
+    mover: Mover | None = None
     clock: Callable[[], float] = time.monotonic
     stop: Event = field(default_factory=Event)
     _watched: dict[Path, Watched] = field(default_factory=dict)
@@ -78,6 +81,8 @@ class Daemon:
     def poll(self) -> None:
         """Look once, start what can be started, take note of what has ended."""
         self._unless_lake_fails(self._poll)
+        if self.mover is not None:
+            self.mover.look(self.clock(), self.log)
 
     def _poll(self) -> None:
         self.catalog.lease()  # for what was before the last look may expire
@@ -161,6 +166,8 @@ class Daemon:
             if self.upkeep is not None:
                 self.upkeep.end()
             self.processes.end()
+            if self.mover is not None:
+                self.mover.end()
             self._unless_lake_fails(self._collect)
             self.log("ended")
 

@@ -171,7 +171,10 @@ class Lake:
             InputError: the text is not SQL that this lake can answer.
         """
         relation = self.catalog.relation(query)
-        return relation.to_arrow_table() if relation is not None else pa.table({})
+        if relation is None:
+            return pa.table({})
+        with self.catalog.reading():
+            return relation.to_arrow_table()
 
     def export_vcf(
         self,
@@ -328,17 +331,33 @@ def open_lake(
     return Lake(catalogs.connect(Path(path), read_only=read_only, at=at), progress)
 
 
-def create_lake(path: str | os.PathLike[str], *, catalog: str | None = None) -> bool:
+def create_lake(
+    path: str | os.PathLike[str], *, catalog: str | None = None, tiers: Sequence[str] = ()
+) -> bool:
     """Make an empty lake in a folder; False where there is one already.
 
     Args:
         path: the folder; nodes that share a lake see it all.
         catalog: URL of an empty PostgreSQL database to keep the catalog in; None: SQLite in the folder, or what the
             lake's settings say.
+        tiers: those below the hot one, `NAME=URL` or `NAME=cold:URL`, the warmest first; those that are there already
+            stay as they are.
 
     Raises:
         ConflictError: the folder holds something that is not a lake, or a lake whose catalog is elsewhere.
-        InputError: the URL is none, or has a password in it.
+        InputError: a URL is none, or has a password in it.
         LakeError: the database cannot be reached.
+        StorageError: the store of a tier cannot be used; the lake is made, and may be made again.
     """
-    return catalogs.create(Path(path), catalog=catalog)
+    from baselake.catalog.tiers.define import add_tier, tier_from_text
+    from baselake.catalog.tiers.settings import load_tiers
+
+    wanted = [tier_from_text(text) for text in tiers]
+    made = catalogs.create(Path(path), catalog=catalog)
+    if wanted:
+        with catalogs.connect(Path(path)) as opened:
+            there = {(tier.name, tier.url, tier.kind) for tier in load_tiers(opened.connection)}
+            for tier in wanted:
+                if (tier.name, tier.url, tier.kind) not in there:
+                    add_tier(opened, tier)
+    return made

@@ -30,6 +30,8 @@ class Config:
             with a unit: `8GiB`.
         commit_timeout_seconds: how long to wait for another writer's commit before giving up.
             `BASELAKE_COMMIT_TIMEOUT_SECONDS`.
+        tier_grace_seconds: how long the old copy of a file that moved to another tier stays: longer than any query runs
+            that may have begun before. `BASELAKE_TIER_GRACE_SECONDS`.
         catalog: URL of the PostgreSQL database that holds the catalog, without a password; empty: SQLite in the
             lake's folder. It is the lake's and no user's: `baselake init --catalog` writes it into `baselake.toml`.
     """
@@ -37,6 +39,7 @@ class Config:
     threads: int
     memory_bytes: int
     commit_timeout_seconds: int
+    tier_grace_seconds: int = 6 * 3600
     catalog: str = ""
 
 
@@ -88,6 +91,7 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
         ("BASELAKE_THREADS", "threads"),
         ("BASELAKE_MEMORY", "memory_bytes"),
         ("BASELAKE_COMMIT_TIMEOUT_SECONDS", "commit_timeout_seconds"),
+        ("BASELAKE_TIER_GRACE_SECONDS", "tier_grace_seconds"),
     ):
         if environ.get(name):
             chosen[key] = (environ[name], f"environment, {name}")

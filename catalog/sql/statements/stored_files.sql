@@ -1,6 +1,7 @@
 -- Every file that some snapshot holds: rows of tables and, where rows were deleted, which. $data is the hot tier.
+-- `cold:` before a path keeps queries from files that must be recalled first.
 WITH tables AS (
-    SELECT table_id, any_value(table_name) AS table_name, any_value(s.path || t.path) AS folder
+    SELECT table_id, max_by(table_name, t.begin_snapshot) AS table_name, any_value(s.path || t.path) AS folder
     FROM __ducklake_metadata_lake.ducklake_table AS t
     JOIN __ducklake_metadata_lake.ducklake_schema AS s USING (schema_id)
     GROUP BY table_id
@@ -18,7 +19,10 @@ files AS (
 )
 SELECT
     split_part(f.path, '/', -1) AS name, f.kind, t.table_name AS "table", f.file_id,
-    CASE WHEN f.path_is_relative THEN $data || t.folder || f.path ELSE f.path END AS location,
+    CASE
+        WHEN f.path_is_relative THEN $data || t.folder || f.path
+        ELSE regexp_replace(f.path, '^cold:', '')
+    END AS location,
     f.bytes, k.bytes AS written_bytes, k.checksum, f.rows, f.begin_snapshot, f.end_snapshot, k.written
 FROM files AS f
 JOIN tables AS t USING (table_id)

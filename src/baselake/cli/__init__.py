@@ -32,6 +32,7 @@ _VERBS = {
     "backup": "Copy the catalog, and the data it needs.",
     "restore": "Make a lake from a backup.",
     "runs": "Sequencer runs and imports.",
+    "tiers": "Where files lie, what it costs, and what moves.",
     "samples": "Samples, and what is known of them.",
     "snapshots": "The lake's history: name a state of it, go back to one.",
     "demo": "Make a small genome and a run, call it, compare with the truth.",

@@ -15,7 +15,15 @@ from baselake.cli.options import common, lake_folder
     help="Keep the catalog in this empty PostgreSQL database, for writers on many nodes: postgresql://USER@HOST/DATABASE."
     "  [default: SQLite in the lake's folder]",
 )
-def command(catalog: str | None) -> None:
+@click.option(
+    "--tier",
+    "tiers",
+    multiple=True,
+    metavar="NAME=URL",
+    help="A tier below the hot one, which is the lake's folder: warm=s3://BUCKET/PREFIX, tape=cold:/mnt/tape. May be"
+    " given several times, the warmest first.",
+)
+def command(catalog: str | None, tiers: tuple[str, ...]) -> None:
     """Create an empty lake; one that is there already is brought up to this release.
 
     Nodes that share a lake share its folder, which may be mounted at another place on each, and the PostgreSQL
@@ -24,5 +32,5 @@ def command(catalog: str | None) -> None:
     from baselake.api import create_lake
 
     folder = lake_folder()
-    made = create_lake(folder, catalog=catalog)
+    made = create_lake(folder, catalog=catalog, tiers=tiers)
     print(f"{'made' if made else 'already there:'} {folder}", file=sys.stderr)

@@ -11,8 +11,8 @@ Made by `make docs` from what `--help` says; a test holds the two together.
 Results go to standard output, all else to standard error. Exit status: 0 done, 1 an error that the message tells how
 to mend (of `doctor`, `backup` and `restore` also: a file is not what it should be), 2 wrong usage, 70 a defect of
 baselake, 130 interrupted. Settings: `BASELAKE_LAKE`, `BASELAKE_THREADS`, `BASELAKE_MEMORY`,
-`BASELAKE_COMMIT_TIMEOUT_SECONDS`, or `baselake.toml` in the lake's folder with `threads`, `memory_bytes` and
-`commit_timeout_seconds`.
+`BASELAKE_COMMIT_TIMEOUT_SECONDS`, `BASELAKE_TIER_GRACE_SECONDS`, or `baselake.toml` in the lake's folder with
+`threads`, `memory_bytes`, `commit_timeout_seconds` and `tier_grace_seconds`.
 """
 
 

@@ -27,24 +27,26 @@ def write_rows(lake: Lake, query: str, format_: str | None) -> None:
 
     Raises:
         InputError: the text is not SQL that this lake can answer.
+        StorageError: a file that it reads cannot be read now.
     """
     rows = lake.catalog.relation(query)
     if rows is not None:
-        _write(rows, format_)
+        _write(lake, rows, format_)
 
 
 def write_table(lake: Lake, table: "pa.Table", format_: str | None) -> None:
     """Write the rows of a table that was made outside the lake on standard output; see `write_rows`."""
     cursor = lake.catalog.connection.cursor()
     try:
-        _write(cursor.from_arrow(table), format_)
+        _write(lake, cursor.from_arrow(table), format_)
     finally:
         cursor.close()
 
 
-def _write(rows: duckdb.DuckDBPyRelation, format_: str | None) -> None:
+def _write(lake: Lake, rows: duckdb.DuckDBPyRelation, format_: str | None) -> None:
     try:
-        _WRITERS[format_ or ("table" if sys.stdout.isatty() else "csv")](rows)
+        with lake.catalog.reading():
+            _WRITERS[format_ or ("table" if sys.stdout.isatty() else "csv")](rows)
     except duckdb.Error as error:
         raise InputError(f"SQL: {' '.join(str(error).split())}", "", "Correct the query") from error
 

@@ -75,6 +75,13 @@ from baselake.ingest.run_source import MISSING
 )
 @reference_option
 @click.option(
+    "--apply-tiers",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Seconds between two moves of files between tiers, as `baselake tiers apply`; 0: none.",
+)
+@click.option(
     "--metrics-port",
     type=int,
     default=9464,
@@ -100,6 +107,7 @@ def command(
     sheets: Path | None,
     allow_missing: tuple[str, ...],
     reference: str | None,
+    apply_tiers: float,
     metrics_port: int,
     metrics_address: str,
 ) -> None:
@@ -112,6 +120,7 @@ def command(
     from baselake.ingest.run_source import RunOptions
     from baselake.ingest.watch.daemon import Daemon, stop_on_signals
     from baselake.ingest.watch.monitor import PrometheusMonitor, serve
+    from baselake.ingest.watch.mover import Mover
     from baselake.ingest.watch.processes import Processes
     from baselake.ingest.watch.settings import WatchSettings
     from baselake.ingest.watch.upkeep import Upkeep
@@ -148,6 +157,7 @@ def command(
             upkeep=Upkeep(lake=lake.catalog.layout.root, interval=upkeep.total_seconds(), older_than=expire)
             if upkeep is not None
             else None,
+            mover=Mover(lake=lake.catalog.layout.root, interval=apply_tiers) if apply_tiers else None,
         )
         if metrics_port:
             serve(monitor, metrics_address, metrics_port, late=max(600.0, 10 * interval))

@@ -1,0 +1,254 @@
+"""Moving data files between tiers while queries go on.
+
+A move is: take the target down as unfinished, copy, read the copy back and compare, then change the paths of a batch of
+files in one transaction, which also puts their old copies on the list of those that are to go. Killed at any point, the
+catalog names a whole copy of every file, and knows of every other.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pyarrow as pa
+from xxhash import xxh3_128
+
+from baselake.catalog.catalog import Catalog
+from baselake.catalog.metadata import metadata_change
+from baselake.catalog.tiers.placement import HeldFile, Stores, locations_of, mover_lock
+from baselake.catalog.tiers.removals import Removal, pending_removals, remove_copies, rows_of
+from baselake.catalog.tiers.settings import added_at
+from baselake.errors import StorageError
+from baselake.lake.partition import table_folder
+from baselake.lake.store import Store, checksum, verify
+from baselake.lake.tiers import HOT
+from baselake.progress import QUIET, Progress, Task
+
+# A batch: what is copied before its paths change. A crash costs as much to copy again; other movers wait so long.
+_BATCH_BYTES = 4 << 30
+_BATCH_FILES = 256
+_COPIES_AT_ONCE = 4
+# Lakes that are open look for new tiers every `HEARD_SECONDS` (catalog/tiers/remote.py); nothing moves to one before.
+HEARD_SECONDS = 2.0
+
+# By name and not by number: a file that was restored is registered more than once.
+_CHANGE = """
+UPDATE __ducklake_metadata_lake.ducklake_data_file AS f SET path = m.path, path_is_relative = m.is_relative
+FROM moved AS m WHERE split_part(f.path, '/', -1) = m.name
+"""
+_SUMS = """
+UPDATE __ducklake_metadata_lake.baselake_files AS f SET checksum = m.checksum
+FROM moved AS m WHERE f.name = m.name AND f.checksum IS NULL
+"""
+_REMOVALS = "__ducklake_metadata_lake.baselake_removals"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relocation:
+    """A file that is to lie on another tier."""
+
+    file: HeldFile
+    tier: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Copied:
+    """A copy that was compared with its source: where, and the checksum of both."""
+
+    relocation: Relocation
+    source: str
+    target: str
+    checksum: str
+
+
+def relocate(
+    catalog: Catalog, relocations: Iterable[Relocation], progress: Progress = QUIET
+) -> tuple[int, int]:
+    """Move files; the number of those moved and their bytes.
+
+    What can be moved is, whatever fails; then the first failure is raised. A file that another process moved or
+    dropped meanwhile is left as it is.
+
+    Args:
+        catalog: the lake, open for writing.
+        relocations: the files and their tiers.
+        progress: counts bytes.
+
+    Raises:
+        StorageError: a store fails or is full, or a file is damaged.
+        LakeError: the catalog refuses.
+    """
+    wanted = list(relocations)
+    if not wanted:
+        return 0, 0
+    files = size = 0
+    failures: list[Exception] = []
+    _wait_until_heard(catalog, {one.tier for one in wanted})
+    with progress.task("move", total=sum(one.file.stored.bytes for one in wanted), unit="bytes") as task:
+        for batch in _batches(wanted):
+            with mover_lock(catalog, progress):
+                remove_copies(catalog, unfinished=True, progress=progress)
+                done, failed = _move_batch(catalog, batch, task)
+            files += len(done)
+            size += sum(one.relocation.file.stored.bytes for one in done)
+            failures += failed
+            if failed and not done:
+                break  # the store is gone, most likely: it need not be told of every file
+    if failures:
+        raise failures[0]
+    return files, size
+
+
+def _wait_until_heard(catalog: Catalog, tiers: set[str]) -> None:
+    added = added_at(catalog)
+    newest = max((added.get(tier, 0) for tier in tiers), default=0)
+    # `added` is in whole seconds, and a lake looks between two queries.
+    time.sleep(min(max(0.0, newest + 1 + HEARD_SECONDS - time.time()), 1 + HEARD_SECONDS))
+
+
+def _batches(relocations: Sequence[Relocation]) -> Iterator[list[Relocation]]:
+    batch: list[Relocation] = []
+    size = 0
+    for one in relocations:
+        own = one.file.stored.bytes
+        if batch and (size + own > _BATCH_BYTES or len(batch) == _BATCH_FILES):
+            yield batch
+            batch, size = [], 0
+        batch.append(one)
+        size += own
+    if batch:
+        yield batch
+
+
+def _move_batch(
+    catalog: Catalog, batch: Sequence[Relocation], task: Task
+) -> tuple[list[_Copied], list[Exception]]:
+    stores = Stores(catalog)
+    now_at = locations_of(catalog, [one.file.stored.name for one in batch])
+    here = [one for one in batch if now_at.get(one.file.stored.name) == one.file.stored.location]
+    targets = [stores.of(one.tier).location(one.file.path) for one in here]
+    _journal(catalog, here, targets)
+
+    def copy(relocation: Relocation, target: str) -> _Copied | Exception:
+        stored = relocation.file.stored
+        try:
+            source, to = stores.find(stored.location)[0], stores.of(relocation.tier)
+            mark = _copy(source, to, relocation.file, task.advance)
+        except StorageError as error:
+            return error
+        return _Copied(relocation=relocation, source=stored.location, target=target, checksum=mark)
+
+    with ThreadPoolExecutor(_COPIES_AT_ONCE) as pool:
+        outcomes = list(pool.map(copy, here, targets))
+    done = _register(catalog, [one for one in outcomes if isinstance(one, _Copied)])
+    return done, [one for one in outcomes if isinstance(one, Exception)]
+
+
+def _journal(catalog: Catalog, batch: Sequence[Relocation], targets: Sequence[str]) -> None:
+    """Take the targets down before there is a byte of them.
+
+    A target that is on the list already, being an old copy that queries may still read, stays there as it is.
+    """
+    listed = {one.location for one in pending_removals(catalog)}
+    new = [
+        Removal(
+            location=target,
+            name=one.file.stored.name,
+            bytes=one.file.stored.bytes,
+            reason="unfinished",
+            not_before=int(time.time()),
+        )
+        for one, target in zip(batch, targets, strict=True)
+        if target not in listed
+    ]
+    if new:
+        rows = rows_of(catalog, new)
+        with metadata_change(catalog, "the move") as cursor:
+            cursor.register("new_rows", rows.__arrow_c_stream__())
+            cursor.execute(f"INSERT INTO {_REMOVALS} BY NAME SELECT * FROM new_rows")
+
+
+def _copy(source: Store, target: Store, file: HeldFile, count: Callable[[int], None]) -> str:
+    """Copy a file and compare; its checksum."""
+    stored, name = file.stored, file.path
+    if target.size(name) == stored.bytes and checksum(target, name) == stored.checksum:
+        # An old copy that has not gone yet.
+        count(stored.bytes)
+        assert stored.checksum is not None
+        return stored.checksum
+    digest = xxh3_128()
+
+    def pieces() -> Iterator[bytes]:
+        for piece in source.get(name):
+            digest.update(piece)
+            count(len(piece))
+            yield piece
+
+    target.put(name, pieces(), stored.bytes)
+    mark = digest.hexdigest()
+    if stored.checksum not in (None, mark):
+        target.delete(name)
+        raise StorageError(
+            "the file is damaged: its bytes are not those that were written, and it is not moved",
+            stored.location,
+            "Restore it from another copy",
+        )
+    verify(target, name, stored.bytes, mark)
+    return mark
+
+
+def _register(catalog: Catalog, copied: Sequence[_Copied]) -> list[_Copied]:
+    """Change the paths of copied files in one transaction; those whose path was changed."""
+    if not copied:
+        return []
+    stores = Stores(catalog)
+    kinds = {tier.name: tier.kind for tier in stores.tiers}
+    removals = rows_of(
+        catalog,
+        [
+            Removal(
+                location=one.source,
+                name=one.relocation.file.stored.name,
+                bytes=one.relocation.file.stored.bytes,
+                reason="moved",
+                not_before=int(time.time()) + catalog.config.tier_grace_seconds,
+            )
+            for one in copied
+        ],
+    )
+    columns: dict[str, list[object]] = {
+        "name": [],
+        "path": [],
+        "is_relative": [],
+        "checksum": [],
+    }
+    for one in copied:
+        stored, tier = one.relocation.file.stored, one.relocation.tier
+        relative = one.relocation.file.path.removeprefix(table_folder(stored.table))
+        cold = "cold:" if kinds[tier] == "cold" else ""
+        columns["name"].append(stored.name)
+        columns["path"].append(relative if tier == HOT else cold + one.target)
+        columns["is_relative"].append(tier == HOT)
+        columns["checksum"].append(one.checksum)
+    rows = pa.table(columns)
+    with metadata_change(catalog, "the move") as cursor:
+        # Nobody commits meanwhile: what compaction, expiry or an erasure took away since is seen here.
+        now_at = dict(
+            cursor.execute(
+                f"SELECT name, location FROM ({catalog.statement('file_locations')})",
+                {"data": f"{catalog.layout.data}{os.sep}", "names": columns["name"]},
+            ).fetchall()
+        )
+        mask = pa.array([now_at.get(one.relocation.file.stored.name) == one.source for one in copied])
+        done = [one for one, still in zip(copied, mask.to_pylist(), strict=True) if still]
+        cursor.register("moved", rows.filter(mask))
+        cursor.execute(_CHANGE)
+        cursor.execute(_SUMS)
+        cursor.execute(
+            f"DELETE FROM {_REMOVALS} WHERE list_contains(?, location)",
+            [[stores.kept(place) for one in done for place in (one.source, one.target)]],
+        )
+        cursor.register("new_rows", removals.filter(mask))
+        cursor.execute(f"INSERT INTO {_REMOVALS} BY NAME SELECT * FROM new_rows")
+    return done
