@@ -25,7 +25,7 @@ from baselake.lake.variants import variant_types
 from baselake.progress import QUIET, Progress
 
 # A change of the model that changes calls must change this: samples called by another model are called again.
-MODEL = "pileup-2"
+MODEL = "pileup-3"
 
 # Alignments read at a time: enough to keep a query's overhead small, few enough (about 200 MB at 150 bp) for
 # several windows to be in memory.
@@ -35,6 +35,11 @@ _MAX_WINDOW = 1_000_000
 _PARTS = 2
 # Windows with fewer alignments between them are read together: less than a row group is not decoded sooner.
 _READ_TOGETHER = ALIGNMENTS.row_group_rows
+
+
+# Longer reads have errors of another kind, for which the model's costs are not made; and what a region's calls depend
+# on lies within PADDING of it only if no read is longer.
+_LONGEST_READ = PADDING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,11 +313,12 @@ def _calls(
     total = sum(window.region.end - window.region.start for window in windows)
     groups = list(_read_together(windows))
 
-    def read(group: tuple[_Window, ...]) -> pa.Table:
+    def read(group: tuple[_Window, ...]) -> tuple[pa.Table, int]:
         first, last = group[0].region, group[-1].region
         bounds = {"start": first.start - PADDING, "end": last.end + PADDING, "contig": first.contig}
         sql = catalog.statement("alignments_to_call")
-        return catalog.query(sql, {"reference": reference.name, "sample": sample, **bounds}).combine_chunks()
+        rows = catalog.query(sql, {"reference": reference.name, "sample": sample, **bounds}).combine_chunks()
+        return _short_reads(rows)
 
     def call(part: tuple[Region, int, pa.Table]) -> tuple[Region, pa.Table]:
         where, ploidy, alignments = part
@@ -326,7 +332,14 @@ def _calls(
     ):
 
         def parts() -> Iterator[tuple[Region, int, pa.Table]]:
-            for group, alignments in zip(groups, in_order(pool, read, groups, 2), strict=True):
+            told = False
+            for group, (alignments, long) in zip(groups, in_order(pool, read, groups, 2), strict=True):
+                if long and not told:
+                    progress.note(
+                        f"{sample} has reads of over {_LONGEST_READ:,} bases: they take no part, variants are called"
+                        " from short reads"
+                    )
+                    told = True
                 for window in group:
                     for where in window.parts(_PARTS * threads):
                         yield where, window.ploidy, alignments
@@ -334,6 +347,13 @@ def _calls(
         for where, calls in in_order(pool, call, parts(), _PARTS * threads):
             yield where.contig, calls
             task.advance(where.end - where.start)
+
+
+def _short_reads(alignments: pa.Table) -> tuple[pa.Table, int]:
+    """The alignments of reads that the model is made for, and how many others there are."""
+    long = np.diff(string_buffers(alignments["seq"].combine_chunks())[0]) > _LONGEST_READ
+    number = int(np.count_nonzero(long))
+    return (alignments.filter(pa.array(~long)) if number else alignments), number
 
 
 def _write_genotypes(

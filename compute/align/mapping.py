@@ -158,5 +158,5 @@ def _write_contigs(reference: Reference, contigs: Sequence[Contig], fasta: Path)
     with open(fasta, "wb") as out:
         for contig in contigs:
             out.write(f">{contig.name}\n".encode())
-            out.write(reference.bases(contig.name, 0, contig.length).tobytes())
+            out.write(reference.bases(contig.name, 0, contig.length).data)
             out.write(b"\n")

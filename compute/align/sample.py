@@ -87,11 +87,11 @@ def write_alignments(
     with ThreadPoolExecutor(config.threads, "align") as pool:
         templates = 0
         for number, group in enumerate(read_groups):
-            for records, count in _align(pool, catalog, mapper, group.id, number, templates):
+            for records, batch in _align(pool, catalog, mapper, group.id, number, templates):
                 marker.add(records, library_of)
                 sorter.add(records)
-                templates += count
-                task.advance(records.num_rows)
+                templates += len(batch)
+                task.advance(batch.rows.num_rows)
         marks = marker.decide(templates)
 
         # Files are numbered here, in order, and not by the thread that is first to write one.
@@ -111,8 +111,8 @@ def write_alignments(
 
 def _align(
     pool: ThreadPoolExecutor, catalog: Catalog, mapper: Mapper, read_group_id: str, number: int, first: int
-) -> Iterator[tuple[pa.RecordBatch, int]]:
-    """Yields the records of a read group batch by batch, each with its number of templates."""
+) -> Iterator[tuple[pa.RecordBatch, Templates]]:
+    """Yields the records of a read group batch by batch, each with its templates."""
     window = _WINDOW * catalog.config.threads
 
     def map_batch(templates: Templates) -> _Mapped:
@@ -128,11 +128,10 @@ def _align(
             yield batch, ordinal
             ordinal += len(batch.templates)
 
-    def assemble(item: tuple[_Mapped, int]) -> tuple[pa.RecordBatch, int]:
+    def assemble(item: tuple[_Mapped, int]) -> tuple[pa.RecordBatch, Templates]:
         batch, ordinal = item
         hits = rescue(mapper, batch.templates, batch.hits, inserts)
-        records = make_records(mapper, batch.templates, hits, inserts, ordinal, number)
-        return records, len(batch.templates)
+        return make_records(mapper, batch.templates, hits, inserts, ordinal, number), batch.templates
 
     yield from in_order(pool, assemble, numbered(), window)
 

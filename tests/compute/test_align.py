@@ -2,7 +2,9 @@
 
 import random
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +18,7 @@ from baselake.compute.align import align_samples
 from baselake.compute.align.mapping import index_path, is_alternate
 from baselake.config import Config
 from baselake.errors import NotFoundError
+from baselake.progress import QuietProgress
 from tests.compute.alignment_rows import sam_line, tags_of
 
 COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
@@ -296,6 +299,27 @@ def test_an_alt_contig_takes_no_read_from_its_chromosome(inputs: Path, tmp_path:
     assert set(rows["contig"].to_pylist()) == {*contigs, None}
     inside = "SELECT count(*) AS n FROM alignments WHERE contig = 'chr1' AND start BETWEEN 5100 AND 8700"
     assert query(lake, f"{inside} AND mapq >= 20")["n"][0].as_py() > 30
+
+
+def test_progress_counts_reads_and_not_their_records(inputs: Path, tmp_path: Path) -> None:
+    @dataclass
+    class Counts(QuietProgress):
+        done: int = 0
+
+        @contextmanager
+        def task(self, title: str, total: int | None = None, unit: str = "") -> Iterator["Counts"]:
+            yield self
+
+        def advance(self, amount: int = 1) -> None:
+            self.done += amount
+
+    ingested(inputs, tmp_path / "lake", (1,))
+    counts = Counts()
+    with connect(tmp_path / "lake", config()) as catalog:
+        align_samples(catalog, ["s"], open_reference(catalog, "r"), counts)
+    rows = query(tmp_path / "lake", "SELECT count(*) AS n FROM alignments")["n"][0].as_py()
+    reads = query(tmp_path / "lake", "SELECT count(*) AS n FROM reads")["n"][0].as_py()
+    assert counts.done == reads < rows
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,9 @@ def write_alignments(catalog: Catalog, sample: str, contig: str, reads: list[ref
         "reference": pa.repeat("tiny", n),
         "sample_id": pa.repeat(sample, n),
         "contig": pa.repeat(contig, n),
-        "end": pa.array([start + 100 for start in rows["start"].to_pylist()], pa.int32()),
+        "end": pa.array(
+            [read.start + len(read.seq) for read in sorted(reads, key=lambda r: r.start)], pa.int32()
+        ),
     }
     table = pa.table(
         [
@@ -234,6 +236,20 @@ def test_what_is_not_there_is_an_error(sampled: Catalog) -> None:
     with pytest.raises(NotFoundError, match="S3 has no alignments on tiny"):
         call_samples(sampled, ["S3"], open_reference(sampled, "tiny"))
     assert called(sampled) == []
+
+
+def test_long_reads_take_no_part_and_it_is_said(sampled: Catalog) -> None:
+    reference_ = open_reference(sampled, "tiny")
+    call_samples(sampled, ["S1"], reference_)
+    before = called(sampled)
+    bases = CONTIGS["chr1"]
+    changes = [(20_000, 1, other(bases[20_000]))]
+    long = reads_with(bases, changes, starts=range(18_500, 19_500, 50), length=3_000, label="long")
+    write_alignments(sampled, "S1", "chr1", long)
+    notes = Notes()
+    call_samples(sampled, ["S1"], reference_, progress=notes)
+    assert called(sampled) == before
+    assert [note for note in notes.said if "over 1,000 bases: they take no part" in note] == [notes.said[-1]]
 
 
 @given(

@@ -19,7 +19,7 @@ def command(samples: tuple[str, ...], reference: str | None, optical_distance: i
     """Align the reads of SAMPLEs (all, if none is named), sort them and mark duplicates.
 
     Reads are not aligned to ALT contigs (chr6_GL000250v2_alt, HLA-...): there they would lose their place on the
-    chromosomes.
+    chromosomes. The aligner is minimap2 as it is set for short reads; of long reads it aligns pieces.
     """
     with open_for_writing("baselake.compute.align.sample") as lake:
         lake.align(samples, reference, optical_distance=optical_distance)
