@@ -92,7 +92,14 @@ def _refuse_strangers(layout: LakeLayout) -> None:
     ours = {layout.settings.name, layout.commit_lock.name}
     ours |= {
         folder.name
-        for folder in (layout.data, layout.jobs, layout.references, layout.scratch, layout.objects)
+        for folder in (
+            layout.data,
+            layout.jobs,
+            layout.references,
+            layout.scratch,
+            layout.objects,
+            layout.erasures,
+        )
     }
     ours |= {layout.watch_lock.name, layout.run_lock("").parent.name}
     ours |= {unfinished.name + suffix for suffix in ("", "-wal", "-shm", "-journal")}
@@ -191,11 +198,11 @@ def _check_version(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) ->
 
 
 def _version(connection: duckdb.DuckDBPyConnection) -> tuple[int, str]:
-    row = connection.execute(
+    # All of the answer is fetched: until then it stays open, and with it a transaction that holds SQLite's log.
+    ((version, release),) = connection.execute(
         "SELECT max(version), max_by(release, version) FROM schema_migrations"
-    ).fetchone()
-    assert row is not None
-    return row[0], row[1]
+    ).fetchall()
+    return version, release
 
 
 def _newer(layout: LakeLayout, version: int, release: str) -> LakeError:

@@ -156,6 +156,22 @@ class Job:
             self._note(path)
         return TableWriter(spec, path, partial(self._add_file, number))
 
+    def replacement(self, folder: str, location: str, ending: str) -> Path:
+        """The journaled path of a new file that is to take another's place.
+
+        Args:
+            folder: of its table, relative to the hot tier.
+            location: of the old one.
+            ending: of the new one's name.
+        """
+        with self._lock:
+            self._numbers += 1
+            name = f"{self.id}-{self._numbers:04d}{ending}"
+            path = self._layout.rewritten_file(folder, location, name)
+            self._note(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
     def object(self, source: Path, run_id: str, name: str) -> StoredObject:
         """Copy a file into the lake as it is; a row of `objects` has to go into the same commit.
 

@@ -1,6 +1,6 @@
 """The databases that can hold a lake's catalog, behind one small interface."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -43,6 +43,16 @@ class Backend(Protocol):
 
         Raises:
             LakeError: another writer held it all the time, or the database cannot be reached.
+        """
+
+    def tables_query(self) -> str:
+        """SQL for DuckDB, with a lake attached, that yields the names of all tables of the metadata (`name`)."""
+
+    def forget_deleted(self, tables: Sequence[str]) -> None:
+        """Rewrite the database, or these tables of it, so that nothing is left of rows that were deleted or changed.
+
+        Raises:
+            LakeError: somebody else uses it all the time.
         """
 
 

@@ -2,12 +2,15 @@
 
 import os
 import sqlite3
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from baselake.catalog.locks import commit_lock
+from baselake.errors import LakeError
 from baselake.lake.partition import LakeLayout
 
 
@@ -48,6 +51,39 @@ class Sqlite:
 
     def commit_lock(self, timeout_seconds: float) -> AbstractContextManager[None]:
         return commit_lock(self.layout.commit_lock, timeout_seconds)
+
+    def tables_query(self) -> str:
+        path = str(self.layout.catalog).replace("'", "''")
+        return f"SELECT name FROM sqlite_scan('{path}', 'sqlite_master') WHERE type = 'table' ORDER BY name"
+
+    def forget_deleted(self, tables: Sequence[str]) -> None:
+        # In a process of its own: two SQLite libraries in one process undo each other's locks
+        # (sqlite.org/howtocorrupt).
+        done = subprocess.run(
+            [sys.executable, "-c", _FORGET, str(self.layout.catalog)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            why = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "killed"
+            raise LakeError(
+                f"the catalog cannot be rewritten without what was deleted ({why})",
+                self.where,
+                "End the programs that read the lake, then run the same command again",
+            )
+
+
+# The log is emptied first and last: what was deleted stands in it too. A checkpoint that a reader holds up says so in
+# the first column of its answer.
+_FORGET = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
+database.execute("PRAGMA secure_delete = ON")
+database.execute("VACUUM")
+if database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+    sys.exit("a reader holds the write-ahead log")
+"""
 
 
 def _target(path: Path) -> str:

@@ -15,12 +15,14 @@ from baselake.catalog import catalog as catalogs
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.references import Reference, add_reference, open_reference
 from baselake.catalog.samples import describe_sample, sample_names
+from baselake.config import acting_user, keys_folder
 from baselake.errors import MissingDependencyError, NotFoundError
 from baselake.lake.region import Region, parse_region
 from baselake.native import check_processor
 from baselake.progress import QUIET, Progress
 
 if TYPE_CHECKING:
+    from baselake.catalog.erase.erasure import Erased
     from baselake.catalog.export.bam import Format
 
 
@@ -226,6 +228,15 @@ class Lake:
         describe_sample(
             self.catalog, self._sample(sample), sex=sex, family=family, father=father, mother=mother
         )
+
+    def erase(self, sample: str) -> "Erased":
+        """Erase a sample from every snapshot; see `baselake.catalog.erase.erasure.erase_sample`."""
+        from baselake.catalog.erase.erasure import erase_sample
+        from baselake.catalog.erase.keys import open_keys
+
+        config = self.catalog.config
+        keys = open_keys(keys_folder(config, os.environ), self.catalog.layout.root)
+        return erase_sample(self.catalog, sample, keys, acting_user(os.environ), self._progress)
 
     def close(self) -> None:
         self.catalog.close()
