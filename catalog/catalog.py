@@ -1,7 +1,9 @@
 """The lake's catalog: read-only queries from any thread, and jobs that change it."""
 
 import os
+import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,8 +15,9 @@ import duckdb
 import pyarrow as pa
 
 from baselake.catalog import connection as connections
-from baselake.config import Config, check_database_url, keep_catalog, load_config
-from baselake.errors import ConflictError, InputError
+from baselake.catalog.backends import backend_of
+from baselake.config import Config, acting_user, check_database_url, keep_catalog, load_config
+from baselake.errors import ConflictError, InputError, LakeError
 from baselake.lake.partition import LakeLayout
 
 if TYPE_CHECKING:
@@ -31,11 +34,22 @@ class Catalog:
     Attributes:
         layout: where things lie.
         config: the lake's settings.
+        read_only: every change is refused.
     """
 
-    def __init__(self, layout: LakeLayout, config: Config, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self,
+        layout: LakeLayout,
+        config: Config,
+        connection: duckdb.DuckDBPyConnection,
+        *,
+        read_only: bool = False,
+        private: "tempfile.TemporaryDirectory[str] | None" = None,
+    ) -> None:
         self.layout = layout
         self.config = config
+        self.read_only = read_only
+        self._private = private
         self._connection = connection
         self._lock = threading.Lock()
         # A cursor's USE costs as much as a small query: those of `query` are kept for the next one.
@@ -104,11 +118,14 @@ class Catalog:
             parameters: what it was asked to do, for lineage; None values are left out.
 
         Raises:
+            LakeError: the lake is open for reading only.
             StorageError: the disk is full or fails.
         """
         # Imported here: writing Parquet takes its time to load, and most that open a lake only read.
         from baselake.catalog.job import Job, sweep
 
+        if self.read_only:
+            raise LakeError("the lake is open for reading only", str(self.layout.root), "Open it for writing")
         sweep(self.layout, self._connection, self.config)
         job = Job(self.layout, self._connection, self.config, operation, parameters or {})
         try:
@@ -126,6 +143,38 @@ class Catalog:
         with self.job("") as job, job.commit() as transaction:
             yield transaction
 
+    def audit_read(self, operation: str, parameters: Mapping[str, str]) -> None:
+        """Set a query or export down in the audit, before it is answered, where the lake's settings say so.
+
+        Args:
+            operation: sql, export vcf, ...
+            parameters: what was asked; of samples, words are kept.
+
+        Raises:
+            LakeError: the lake cannot be written, so that nobody would know.
+        """
+        if not self.config.audit_reads:
+            return
+        from baselake.catalog.audit import append, entry_of, without_samples
+
+        if not connections.may_write(self.layout):
+            raise LakeError(
+                "reads of this lake are audited, and this user may not write it",
+                str(self.layout.root),
+                "Ask its keeper for leave to write, or to set audit_reads = false",
+            )
+        backend = backend_of(self.layout, self.config)
+        with backend.commit_lock(self.config.commit_timeout_seconds):
+            connection = connections.connect(self.layout, self.config, read_only=False)
+            try:
+                said = without_samples(connection, parameters)
+                entry = entry_of(acting_user(os.environ), operation, said, int(time.time()))
+                cursor = connection.cursor()
+                append(cursor, [(None, entry)])
+                cursor.close()
+            finally:
+                connection.close()
+
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """DuckDB's connection, for what this class does not do."""
@@ -135,6 +184,8 @@ class Catalog:
         for cursor in self._idle:
             cursor.close()
         self._connection.close()
+        if self._private is not None:
+            self._private.cleanup()
 
     def __enter__(self) -> "Catalog":
         return self
@@ -168,8 +219,31 @@ def connect(
     """
     layout = LakeLayout(lake.resolve())
     config = config if config is not None else load_config(layout.root, os.environ)
-    connection = connections.connect(layout, config, read_only=read_only, snapshot=snapshot)
-    return Catalog(layout, config, connection)
+    read_only = read_only or snapshot is not None
+    private = None
+    if not connections.may_write(layout):
+        if not read_only:
+            raise LakeError(
+                "this user may not write the lake",
+                str(layout.root),
+                "Open it for reading only, or as who may",
+            )
+        private = _private_copy(layout, config)
+    folder = Path(private.name) if private is not None else None
+    connection = connections.connect(layout, config, read_only=read_only, snapshot=snapshot, private=folder)
+    return Catalog(layout, config, connection, read_only=read_only, private=private)
+
+
+def _private_copy(layout: LakeLayout, config: Config) -> "tempfile.TemporaryDirectory[str] | None":
+    """The embedded catalog in a folder of this process, which is gone with it; None where it needs none."""
+    backend = backend_of(layout, config)
+    if not backend.exists():
+        return None
+    folder = tempfile.TemporaryDirectory(prefix="baselake-")
+    if backend.private_copy(Path(folder.name)):
+        return folder
+    folder.cleanup()
+    return None
 
 
 def create(lake: Path, config: Config | None = None, *, catalog: str | None = None) -> bool:

@@ -1,6 +1,7 @@
 """DuckDB connections with a lake attached, and the creation of a lake."""
 
 import os
+import tempfile
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,12 +16,17 @@ from baselake.errors import ConflictError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.2.0"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _SQL = Path(__file__).parent / "sql"
 
 
 def connect(
-    layout: LakeLayout, config: Config, *, read_only: bool, snapshot: int | None = None
+    layout: LakeLayout,
+    config: Config,
+    *,
+    read_only: bool,
+    snapshot: int | None = None,
+    private: Path | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """A connection in which the lake is attached as `lake` and in use.
 
@@ -29,6 +35,7 @@ def connect(
         config: where its catalog is; threads and memory of DuckDB.
         read_only: refuse every change.
         snapshot: show the lake as it was at this snapshot; implies read-only.
+        private: a folder of this process with a copy of the embedded catalog to read instead of the lake's own.
 
     Raises:
         NotFoundError: there is no lake, or no such snapshot.
@@ -42,7 +49,7 @@ def connect(
     if snapshot is not None:
         options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
     try:
-        _attach(connection, layout, backend.target(), options)
+        _attach(connection, layout, backend.target(private), options)
     except duckdb.Error as error:
         if snapshot is not None and "snapshot" in str(error).lower():
             raise NotFoundError(
@@ -162,13 +169,26 @@ def _duckdb(layout: LakeLayout, config: Config, backend: Backend) -> duckdb.Duck
         config={
             "threads": config.threads,
             "memory_limit": f"{config.memory_bytes // 2**20}MiB",
-            "temp_directory": str(layout.scratch / "duckdb"),
+            "temp_directory": str(_spill_folder(layout)),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
     )
     load_extensions(connection, ("ducklake", backend.extension))
     return connection
+
+
+def _spill_folder(layout: LakeLayout) -> Path:
+    # Beside the lake where that can be written: it may have more room than the system's own folder.
+    return (layout.scratch if may_write(layout) else Path(tempfile.gettempdir())) / "duckdb"
+
+
+def may_write(layout: LakeLayout) -> bool:
+    """Whether this user may write into the lake's folder, and its file system is not mounted read-only."""
+    folder = layout.root
+    while not folder.exists():
+        folder = folder.parent
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _attach(

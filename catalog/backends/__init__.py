@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 from baselake.config import Config
@@ -29,8 +30,19 @@ class Backend(Protocol):
             LakeError: the database cannot be reached.
         """
 
-    def target(self) -> str:
-        """What DuckDB attaches, after `ducklake:`."""
+    def target(self, private: Path | None = None) -> str:
+        """What DuckDB attaches, after `ducklake:`.
+
+        Args:
+            private: a folder with a copy of the catalog to attach instead.
+        """
+
+    def private_copy(self, folder: Path) -> bool:
+        """Copy the catalog into a folder, as it is between two commits; False where it is read without.
+
+        Raises:
+            LakeError: it was changed again and again meanwhile.
+        """
 
     def create(self, make: Callable[[str], None]) -> None:
         """Make the catalog: `make` is given the target to attach, fills it and detaches it.

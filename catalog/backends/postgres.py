@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import psycopg.sql
@@ -43,7 +44,10 @@ class Postgres:
             ).fetchone()
         return done is not None
 
-    def target(self) -> str:
+    def private_copy(self, folder: Path) -> bool:
+        return False
+
+    def target(self, private: Path | None = None) -> str:
         return f"postgres:{self.url}"
 
     def create(self, make: Callable[[str], None]) -> None:

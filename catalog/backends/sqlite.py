@@ -1,6 +1,7 @@
 """The embedded catalog: one SQLite file in the lake's folder, for one node."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -35,8 +36,26 @@ class Sqlite:
     def exists(self) -> bool:
         return self.layout.catalog.is_file()
 
-    def target(self) -> str:
-        return _target(self.layout.catalog)
+    def target(self, private: Path | None = None) -> str:
+        return _target(private / self.layout.catalog.name if private is not None else self.layout.catalog)
+
+    def private_copy(self, folder: Path) -> bool:
+        # SQLite needs to write beside a database that has a write-ahead log, even to read it.
+        files = [self.layout.catalog.with_name(self.layout.catalog.name + suffix) for suffix in ("", "-wal")]
+        for _ in range(_COPY_TRIES):
+            before = [_stamp(path) for path in files]
+            for path in files:
+                if path.is_file():
+                    shutil.copyfile(path, folder / path.name)
+                else:
+                    (folder / path.name).unlink(missing_ok=True)
+            if [_stamp(path) for path in files] == before:
+                return True
+        raise LakeError(
+            "the catalog was written to each time it was copied",
+            self.where,
+            "Try again when there are fewer writers",
+        )
 
     def create(self, make: Callable[[str], None]) -> None:
         # Made under another name and renamed when whole: a crash leaves no half lake.
@@ -72,6 +91,17 @@ class Sqlite:
                 self.where,
                 "End the programs that read the lake, then run the same command again",
             )
+
+
+_COPY_TRIES = 20
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 # The log is emptied first and last: what was deleted stands in it too. A checkpoint that a reader holds up says so in

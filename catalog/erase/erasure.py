@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from baselake.catalog.audit import read_audit, record_audit, verify_audit
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import RELEASE
@@ -100,7 +101,7 @@ def erase_sample(catalog: Catalog, sample: str, keys: Keys, who: str, progress: 
         with ExitStack() as locks:
             for run in sorted(plan.subject.runs):
                 locks.enter_context(held_lock(layout.run_lock(run), f"run {run} is worked on"))
-            work = _take_away(catalog, plan, work, progress)
+            work = _take_away(catalog, plan, work, who, progress)
         _destroy(catalog, work)
         return _prove(catalog, plan.subject, work, keys, who, progress)
 
@@ -120,7 +121,7 @@ def preview(catalog: Catalog, sample: str) -> Plan:
     return plan
 
 
-def _take_away(catalog: Catalog, plan: Plan, work: Work, progress: Progress) -> Work:
+def _take_away(catalog: Catalog, plan: Plan, work: Work, who: str, progress: Progress) -> Work:
     """Steps 1 and 2: afterwards no snapshot holds the sample."""
     backend = backend_of(catalog.layout, catalog.config)
     with catalog.job("erase") as job:
@@ -152,10 +153,16 @@ def _take_away(catalog: Catalog, plan: Plan, work: Work, progress: Progress) -> 
             work = _noted(work, plan, decisions, replaced, gone)
             work.save()
             columns = text_columns(catalog, backend.tables_query())
-            replace_files(catalog, replaced, plan.loose, plan.subject.who, columns, work.erasure_id)
+            # What is not yet in the audit is read from the snapshots, whose text is about to be changed.
+            record_audit(catalog.connection)
+            word, changed = replace_files(
+                catalog, replaced, plan.loose, plan.subject.who, columns, work.erasure_id, who
+            )
         # A snapshot of its own: whoever keeps what DuckLake says of the last one asks again.
         with job.commit():
             pass
+    work = replace(work, word=word or work.word, audit_changed=changed or work.audit_changed)
+    work.save()
     return work
 
 
@@ -296,6 +303,11 @@ def _prove(
         "files_written_again": work.files,
         "files_destroyed": [{"bytes": file.bytes, "xxh3_128": file.checksum} for file in work.destroyed],
         "not_reached": len(work.beyond),
+        "audit": {
+            "subject": work.word,
+            "changed_from_row": work.audit_changed,
+            "head": verify_audit(read_audit(catalog.connection), str(catalog.layout.root)),
+        },
         "scan": certificates.proof_statement(proof),
     }
     text = certificates.sign(statement, keys)

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from baselake.catalog.audit import append, entry_of, forget_sample
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.erase.history import DeleteFile, RowFile
 from baselake.catalog.erase.plan import Loose
@@ -32,6 +33,8 @@ _STRUCTURE = frozenset(
         ("ducklake_name_mapping", "source_name"),
         ("ducklake_metadata", "value"),
         ("baselake_files", "name"),
+        ("baselake_audit", "entry"),
+        ("baselake_audit", "hash"),
     }
 )
 
@@ -82,7 +85,8 @@ def replace_files(
     who: Identifier,
     columns: Sequence[tuple[str, str]],
     erasure_id: str,
-) -> None:
+    by: str,
+) -> tuple[str, int | None]:
     """Make the change, whole or not at all; the commit lock must be held.
 
     Args:
@@ -92,6 +96,10 @@ def replace_files(
         who: whose identifier goes from all text of the metadata.
         columns: those with text.
         erasure_id: what the erasure is called in the lake.
+        by: who erases.
+
+    Returns:
+        what `forget_sample` of the audit does.
     """
     cursor = catalog.connection.cursor()
     try:
@@ -109,13 +117,16 @@ def replace_files(
         for statement in (catalog.statement("erase")).split(";"):
             if statement.strip():
                 cursor.execute(statement)
+        word, changed = forget_sample(cursor, who.sample, who.without)
         _forget_text(cursor, columns, who)
         cursor.execute(
             f"INSERT INTO {METADATA}.baselake_erasures SELECT ?, 'committed', ?, NULL, NULL WHERE NOT EXISTS"
             f" (SELECT 1 FROM {METADATA}.baselake_erasures WHERE erasure_id = ?)",
             [erasure_id, int(time.time()), erasure_id],
         )
+        append(cursor, [(None, entry_of(by, "erase", {"subject": word} if word else {}, int(time.time())))])
         cursor.execute("COMMIT")
+        return word, changed
     finally:
         cursor.close()
 

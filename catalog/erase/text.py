@@ -80,10 +80,11 @@ def identifier(sample: str, known: Iterable[str]) -> Identifier:
 
 
 def _pattern(own: tuple[str, ...], others: tuple[str, ...]) -> str:
-    words = [f"(?P<own>{'|'.join(map(re.escape, own))})"]
+    # Databases put values end to end, a least and a greatest one above all: one may follow itself at once.
+    words = [f"(?P<own>(?:{'|'.join(map(re.escape, own))})+)(?![0-9A-Za-z])"]
     if others:
-        words.insert(0, f"(?:{'|'.join(map(re.escape, others))})")
-    return f"(?<![0-9A-Za-z])(?:{'|'.join(words)})(?![0-9A-Za-z])"
+        words.insert(0, f"(?:{'|'.join(map(re.escape, others))})+")
+    return f"(?<![0-9A-Za-z])(?:{'|'.join(words)})"
 
 
 def redacted(column: pa.ChunkedArray, who: Identifier, *, lines: bool) -> pa.ChunkedArray:

@@ -39,6 +39,8 @@ class Work:
         files: files that were written again so far.
         destroyed: files that go, or went.
         beyond: what could not be reached.
+        word: that stood for the sample in the audit.
+        audit_changed: the first row of the audit that named the sample all the same, and was changed.
     """
 
     folder: Path
@@ -52,6 +54,8 @@ class Work:
     files: int = 0
     destroyed: tuple[Destroyed, ...] = ()
     beyond: tuple[str, ...] = ()
+    word: str = ""
+    audit_changed: int | None = None
 
     def names_file(self) -> Path:
         """Where names of reads can be set down that are not yet."""

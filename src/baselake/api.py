@@ -166,8 +166,15 @@ class Lake:
         Raises:
             InputError: the text is not SQL that this lake can answer.
         """
+        self.audit_sql(query)
         relation = self.catalog.relation(query)
         return relation.to_arrow_table() if relation is not None else pa.table({})
+
+    def audit_sql(self, query: str) -> None:
+        """Set a query down in the audit of a lake whose reads are audited; what it has in quotes is left out."""
+        from baselake.catalog.audit import without_literals
+
+        self.catalog.audit_read("sql", {"query": without_literals(query)})
 
     def export_vcf(
         self,
@@ -181,6 +188,7 @@ class Lake:
         from baselake.catalog.export.vcf import export_vcf
 
         assembly = self._reference(reference)
+        self._audit_export("vcf", sample, region)
         return export_vcf(
             self.catalog, self._sample(sample), assembly, Path(path), region=self._region(assembly, region)
         )
@@ -198,6 +206,7 @@ class Lake:
         from baselake.catalog.export.bam import export_bam
 
         assembly = self._reference(reference)
+        self._audit_export(form, sample, region)
         where = self._region(assembly, region)
         return export_bam(
             self.catalog,
@@ -213,6 +222,7 @@ class Lake:
         """Write a sample's reads; `{segment}` in the pattern becomes 1 and 2. The files written."""
         from baselake.catalog.export.fastq import export_fastq
 
+        self._audit_export("fastq", sample, None)
         return export_fastq(self.catalog, self._sample(sample), pattern, progress=self._progress)
 
     def describe_sample(
@@ -237,6 +247,12 @@ class Lake:
         config = self.catalog.config
         keys = open_keys(keys_folder(config, os.environ), self.catalog.layout.root)
         return erase_sample(self.catalog, sample, keys, acting_user(os.environ), self._progress)
+
+    def _audit_export(self, form: str, sample: str, region: str | None) -> None:
+        said = {"sample": sample, "region": region}
+        self.catalog.audit_read(
+            f"export {form}", {key: value for key, value in said.items() if value is not None}
+        )
 
     def close(self) -> None:
         self.catalog.close()

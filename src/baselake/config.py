@@ -34,6 +34,8 @@ class Config:
             lake's folder. It is the lake's and no user's: `baselake init --catalog` writes it into `baselake.toml`.
         keys: folder of the keys that sign certificates of erasures, outside the lake; empty: `baselake/keys` in the
             user's configuration folder. `BASELAKE_KEYS`.
+        audit_reads: queries and exports are set down in the audit too, and refused where they cannot be. It is the
+            lake's: only `baselake.toml` has it.
     """
 
     threads: int
@@ -41,6 +43,7 @@ class Config:
     commit_timeout_seconds: int
     catalog: str = ""
     keys: str = ""
+    audit_reads: bool = False
 
 
 def default_config() -> Config:
@@ -87,11 +90,17 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
     known = {field.name for field in fields(Config)}
     values: dict[str, int] = {}
     catalog = keys = ""
+    audit_reads = False
     for key, (value, where) in chosen.items():
         if key not in known:
             raise InputError("no such setting", where, f"The settings are {', '.join(sorted(known))}")
         if key == "catalog":
             catalog = check_database_url(str(value), where)
+            continue
+        if key == "audit_reads":
+            if not isinstance(value, bool):
+                raise InputError(f"{value!r} is neither true nor false", where, "Write true or false")
+            audit_reads = value
             continue
         if key == "keys":
             keys = str(value)
@@ -103,7 +112,7 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
         if number < 1:
             raise InputError(f"{value!r} is not a positive number", where, "Give a number from 1 up")
         values[key] = number
-    return replace(default_config(), catalog=catalog, keys=keys, **values)
+    return replace(default_config(), catalog=catalog, keys=keys, audit_reads=audit_reads, **values)
 
 
 def keys_folder(config: Config, environ: Mapping[str, str]) -> Path:

@@ -27,6 +27,7 @@ _VERBS = {
     "status": "What is in the lake.",
     "runs": "Sequencer runs and imports.",
     "samples": "Samples, and what is known of them.",
+    "audit": "Who did what to the lake.",
     "erase": "Remove a person's rows and every copy of them, past snapshots included.",
     "demo": "Make a small genome and a run, call it, compare with the truth.",
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from baselake.api import Lake
 from baselake.errors import InputError
@@ -32,6 +33,16 @@ def write_rows(lake: Lake, query: str, format_: str | None) -> None:
         _WRITERS[format_ or ("table" if sys.stdout.isatty() else "csv")](rows)
     except duckdb.Error as error:
         raise InputError(f"SQL: {' '.join(str(error).split())}", "", "Correct the query") from error
+
+
+def write_table(lake: Lake, table: pa.Table, format_: str | None) -> None:
+    """Write the rows of an Arrow table on standard output, as `write_rows` does those of a query."""
+    cursor = lake.catalog.connection.cursor()
+    try:
+        rows = cursor.from_arrow(table)
+        _WRITERS[format_ or ("table" if sys.stdout.isatty() else "csv")](rows)
+    finally:
+        cursor.close()
 
 
 def _write_table(rows: duckdb.DuckDBPyRelation) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from .people import people
 
 
 @pytest.fixture(scope="session")
-def made_lakes(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Callable[[str, str | None], Path]:
-    """Makes the lake of a database once: its folder, by the database's kind and the URL of an empty one."""
+def people_on(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, config: Config
+) -> Callable[[str], AbstractContextManager[Place]]:
+    """Gives a copy of the lake, by the kind of its database."""
     made: dict[str, Path] = {}
 
     def make(kind: str, url: str | None) -> Path:
@@ -30,29 +33,32 @@ def made_lakes(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Call
             made[kind] = folder / "lake"
         return made[kind]
 
-    return make
+    @contextmanager
+    def copied(kind: str) -> Iterator[Place]:
+        lake = tmp_path_factory.mktemp("people") / "lake"
+        if kind == "sqlite":
+            yield Place(Path(shutil.copytree(make(kind, None), lake)), config)
+            return
+        server = request.getfixturevalue("postgres_server")
+        with psycopg.connect(server.format("postgres"), autocommit=True) as connection:
+            if not made.get(kind):
+                connection.execute("CREATE DATABASE people")
+            folder = make(kind, server.format("people"))
+            name = f"lake_{uuid.uuid4().hex[:8]}"
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE people")
+            url = server.format(name)
+            shutil.copytree(folder, lake)
+            settings = lake / "baselake.toml"
+            settings.write_text(settings.read_text().replace(server.format("people"), url))
+            yield Place(lake, replace(config, catalog=url))
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    return copied
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def lake_of_people(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    config: Config,
-    made_lakes: Callable[[str, str | None], Path],
+    request: pytest.FixtureRequest, people_on: Callable[[str], AbstractContextManager[Place]]
 ) -> Iterator[Place]:
-    if request.param == "sqlite":
-        yield Place(Path(shutil.copytree(made_lakes("sqlite", None), tmp_path / "lake")), config)
-        return
-    server = request.getfixturevalue("postgres_server")
-    with psycopg.connect(server.format("postgres"), autocommit=True) as connection:
-        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'people'").fetchone():
-            connection.execute("CREATE DATABASE people")
-        folder = made_lakes("postgres", server.format("people"))
-        name = f"lake_{uuid.uuid4().hex[:8]}"
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE people")
-        url = server.format(name)
-        lake = Path(shutil.copytree(folder, tmp_path / "lake"))
-        settings = lake / "baselake.toml"
-        settings.write_text(settings.read_text().replace(server.format("people"), url))
-        yield Place(lake, replace(config, catalog=url))
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with people_on(request.param) as place:
+        yield place

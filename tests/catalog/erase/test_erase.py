@@ -1,6 +1,9 @@
 """After an erasure nothing of a sample is left at any snapshot, and everything of everybody else is as it was."""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +25,16 @@ WHO = "MARTHA"
 @pytest.fixture
 def keys(tmp_path: Path) -> Keys:
     return open_keys(tmp_path / "keys", tmp_path / "lake")
+
+
+class Case(NamedTuple):
+    """An erasure that was done: the lake, its snapshots before, what they held, and what was found of the sample."""
+
+    place: Place
+    versions: list[int]
+    before: dict[str, list[str]]
+    traced: list[tuple[str, str]]
+    erased: Erased
 
 
 def erase(place: Place, keys: Keys, sample: str = WHO) -> Erased:
@@ -63,48 +76,66 @@ CHANGED = {
 }
 
 
-def others_at(place: Place, snapshot: int) -> dict[str, list[str]]:
-    """Every row of everybody else, with the number DuckLake gave it, by table."""
+def at_all_snapshots(catalog: Catalog, versions: list[int], *, of_the_sample: bool) -> dict[str, list[str]]:
+    """Rows at each snapshot with the number DuckLake gave them, by table: the sample's, or everybody else's."""
     seen = {}
-    with connect(*place, snapshot=snapshot) as catalog:
-        for table in tables(catalog):
-            columns = f"* EXCLUDE ({', '.join(CHANGED[table])})" if table in CHANGED else "*"
-            rows = catalog.query(
-                f'SELECT rowid, {columns} FROM "{table}" WHERE {OTHERS.get(table, "true")} ORDER BY rowid'
+    for table in tables(catalog):
+        columns = f"* EXCLUDE ({', '.join(CHANGED[table])})" if table in CHANGED else "*"
+        where = OTHERS.get(table, "true")
+        rows = catalog.query(
+            " UNION ALL ".join(
+                f'SELECT {version} AS version, rowid AS number, {columns} FROM "{table}" AT (VERSION => {version})'
+                f" WHERE {'NOT' if of_the_sample else ''} ({where})"
+                for version in versions
             )
-            seen[table] = [repr(row) for row in rows.to_pylist()]
+        )
+        seen[table] = sorted(map(repr, rows.to_pylist()))
     return seen
 
 
-def test_everybody_else_is_as_before_at_every_snapshot(lake_of_people: Place, keys: Keys) -> None:
-    place = lake_of_people
-    with connect(*place) as catalog:
-        all_snapshots = snapshots(catalog)
-    before = {snapshot: others_at(place, snapshot) for snapshot in all_snapshots}
-    erased = erase(place, keys)
-    assert erased.findings == ()
-    assert {snapshot: others_at(place, snapshot) for snapshot in all_snapshots} == before
-    for snapshot in all_snapshots:
-        with connect(*place, snapshot=snapshot) as catalog:
-            for table in tables(catalog):
-                # What statistics say and what is there agree.
-                scanned = catalog.query(f'SELECT * FROM "{table}"').num_rows
-                assert catalog.query(f'SELECT count(*) AS n FROM "{table}"')["n"][0].as_py() == scanned
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def before_and_after(
+    request: pytest.FixtureRequest,
+    people_on: Callable[[str], AbstractContextManager[Place]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Case]:
+    """One erasure, which the tests look at from all sides."""
+    folder = tmp_path_factory.mktemp("erased")
+    with people_on(request.param) as place:
+        with connect(*place) as catalog:
+            versions = snapshots(catalog)
+            before = at_all_snapshots(catalog, versions, of_the_sample=False)
+        traced = traces(place)
+        erased = erase(place, open_keys(folder / "keys", place.lake))
+        yield Case(place, versions, before, traced, erased)
 
 
-def test_the_sample_is_at_no_snapshot(lake_of_people: Place, keys: Keys) -> None:
-    place = lake_of_people
-    erase(place, keys)
-    with connect(*place) as catalog:
-        all_snapshots = snapshots(catalog)
-    for snapshot in all_snapshots:
-        with connect(*place, snapshot=snapshot) as catalog:
-            for table, others in OTHERS.items():
-                assert catalog.query(f"SELECT * FROM {table} WHERE NOT ({others})").num_rows == 0
-            sheets = catalog.query("SELECT text FROM sample_sheets")["text"].to_pylist()
+def test_everybody_else_is_as_before_at_every_snapshot(before_and_after: Case) -> None:
+    case = before_and_after
+    with connect(*case.place) as catalog:
+        assert at_all_snapshots(catalog, case.versions, of_the_sample=False) == case.before
+
+
+def test_what_statistics_count_is_there(before_and_after: Case) -> None:
+    with connect(*before_and_after.place) as catalog:
+        for table in tables(catalog):
+            scanned = catalog.query(f'SELECT * FROM "{table}"').num_rows
+            assert catalog.query(f'SELECT count(*) AS n FROM "{table}"')["n"][0].as_py() == scanned
+
+
+def test_the_sample_is_at_no_snapshot(before_and_after: Case) -> None:
+    case = before_and_after
+    with connect(*case.place) as catalog:
+        left = at_all_snapshots(catalog, [*case.versions, max(case.versions) + 1], of_the_sample=True)
+        assert {table: rows for table, rows in left.items() if rows} == {}
+        for version in case.versions:
+            at = f"AT (VERSION => {version})"
+            sheets = catalog.query(f"SELECT text FROM sample_sheets {at}")["text"].to_pylist()
             assert all("MARTHA-2" in text and "MARTHA," not in text for text in sheets)
-            tiles = catalog.query("SELECT clusters, clusters_pf FROM run_tiles").to_pylist()
+            tiles = catalog.query(f"SELECT clusters, clusters_pf FROM run_tiles {at}").to_pylist()
             assert all(tile == {"clusters": 12, "clusters_pf": 9} for tile in tiles)
+            fathers = catalog.query(f"SELECT father FROM samples {at} WHERE father IS NOT NULL")
+            assert fathers.num_rows == 0
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -122,9 +153,8 @@ def every_byte(place: Place) -> dict[str, bytes]:
             found[f"values {path}"] = repr(pq.read_table(path).to_pydict()).encode()
             schema = pq.ParquetFile(path).schema_arrow
             text = [field.name for field in schema if pa.types.is_string(field.type) and field.name != "name"]
-            coded = pq.ParquetFile(path, read_dictionary=text).read(
-                columns=[name for name in text if name != "variant_id"]
-            )
+            text = [name for name in text if name != "variant_id"]
+            coded = pq.ParquetFile(path, read_dictionary=text).read(columns=text)
             dictionaries = [
                 chunk.dictionary.to_pylist()
                 for column in coded.columns
@@ -164,10 +194,9 @@ def traces(place: Place) -> list[tuple[str, str]]:
     return found
 
 
-def test_no_byte_of_the_sample_is_in_any_file_or_the_catalog(lake_of_people: Place, keys: Keys) -> None:
-    assert len(traces(lake_of_people)) > 20
-    erase(lake_of_people, keys)
-    assert traces(lake_of_people) == []
+def test_no_byte_of_the_sample_is_in_any_file_or_the_catalog(before_and_after: Case) -> None:
+    assert len(before_and_after.traced) > 20
+    assert traces(before_and_after.place) == []
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+-- Release 0.3: who did what, and erasures, are in sql/metadata/, apart from DuckLake's tables.
