@@ -56,13 +56,14 @@ def without_samples(
     Args:
         connection: to the lake, for writing.
         parameters: values in which identifiers may stand anywhere.
-        samples: identifiers that the lake may not know yet.
+        samples: identifiers that may be told of for the first time.
     """
     text = "\n".join(parameters.values())
     cursor = connection.cursor()
     try:
+        # Of the samples that were ever told of, and not of all that there are, which would be read in many files.
         rows = cursor.execute(
-            "SELECT sample_id FROM lake.samples WHERE contains(?, sample_id)", [text]
+            f"SELECT sample_id FROM {_METADATA}.baselake_subjects WHERE contains(?, sample_id)", [text]
         ).fetchall()
         found = sorted({name for (name,) in rows} | {name for name in samples if name in text}, key=len)
         words = {name: _word_for(cursor, name) for name in reversed(found)}

@@ -167,7 +167,8 @@ class Catalog:
         with backend.commit_lock(self.config.commit_timeout_seconds):
             connection = connections.connect(self.layout, self.config, read_only=False)
             try:
-                said = without_samples(connection, parameters)
+                samples = [value for key, value in parameters.items() if key == "sample"]
+                said = without_samples(connection, parameters, samples)
                 entry = entry_of(acting_user(os.environ), operation, said, int(time.time()))
                 cursor = connection.cursor()
                 append(cursor, [(None, entry)])

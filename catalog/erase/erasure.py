@@ -42,7 +42,7 @@ from baselake.catalog.erase.metadata import (
 from baselake.catalog.erase.names import read_names, write_names
 from baselake.catalog.erase.objects import KeptFile
 from baselake.catalog.erase.plan import Plan, context_of, decide_last, is_last, make_plan, names_in
-from baselake.catalog.erase.rewriting import NewFile, rewrite_deletes, rewrite_rows
+from baselake.catalog.erase.rewriting import Column, NewFile, rewrite_deletes, rewrite_rows
 from baselake.catalog.erase.scan import Finding, scan
 from baselake.catalog.erase.subject import Subject
 from baselake.catalog.erase.work import Destroyed, Work, begin_work, unfinished_works, with_progress
@@ -126,17 +126,18 @@ def _take_away(catalog: Catalog, plan: Plan, work: Work, who: str, progress: Pro
     backend = backend_of(catalog.layout, catalog.config)
     with catalog.job("erase") as job:
         early: dict[str, tuple[Decision, Replaced]] = {}
+        columns: dict[int, dict[str, Column]] = {}  # of tables
         large = [decision for decision in plan.decisions if decision.file.table == _LARGE]
         with progress.task("write shared files again", total=len(large), unit="files") as task:
             for decision in large:
-                early[decision.file.location] = (decision, _write(catalog, job, decision))
+                early[decision.file.location] = (decision, _write(catalog, job, decision, columns))
                 task.advance()
         with backend.commit_lock(catalog.config.commit_timeout_seconds):
             _refuse_jobs(catalog, plan.subject, job)
             plan = make_plan(catalog, work.sample, plan.subject.read_groups, earlier=plan)
             kept = [_write_kept(catalog, each) for each in plan.kept]
             replaced = [
-                _written(catalog, job, decision, early)
+                _written(catalog, job, decision, early, columns)
                 for decision in plan.decisions
                 if not is_last(decision)
             ]
@@ -144,7 +145,7 @@ def _take_away(catalog: Catalog, plan: Plan, work: Work, who: str, progress: Pro
             context = context_of(plan, _moved(catalog, replaced), {old: new for old, new in kept if new})
             for decision in decide_last(plan.files, plan.subject, context):
                 decisions.append(decision)
-                replaced.append(_write(catalog, job, decision))
+                replaced.append(_write(catalog, job, decision, columns))
             write_names(
                 work.names_file(), (names for each in decisions if (names := names_in(each)) is not None)
             )
@@ -152,11 +153,11 @@ def _take_away(catalog: Catalog, plan: Plan, work: Work, who: str, progress: Pro
             gone += [str(catalog.layout.root / path) for path, _ in kept]
             work = _noted(work, plan, decisions, replaced, gone)
             work.save()
-            columns = text_columns(catalog, backend.tables_query())
+            texts = text_columns(catalog, backend.tables_query())
             # What is not yet in the audit is read from the snapshots, whose text is about to be changed.
             record_audit(catalog.connection)
             word, changed = replace_files(
-                catalog, replaced, plan.loose, plan.subject.who, columns, work.erasure_id, who
+                catalog, replaced, plan.loose, plan.subject.who, texts, work.erasure_id, who
             )
         # A snapshot of its own: whoever keeps what DuckLake says of the last one asks again.
         with job.commit():
@@ -167,7 +168,11 @@ def _take_away(catalog: Catalog, plan: Plan, work: Work, who: str, progress: Pro
 
 
 def _written(
-    catalog: Catalog, job: Job, decision: Decision, early: dict[str, tuple[Decision, Replaced]]
+    catalog: Catalog,
+    job: Job,
+    decision: Decision,
+    early: dict[str, tuple[Decision, Replaced]],
+    columns: dict[int, dict[str, Column]],
 ) -> Replaced:
     """What takes the place of a file, which was perhaps written before the lock was taken."""
     location = decision.file.location
@@ -175,15 +180,17 @@ def _written(
         before, replaced = early[location]
         if before.file == decision.file and np.array_equal(before.keep, decision.keep):
             return replaced
-    return _write(catalog, job, decision)
+    return _write(catalog, job, decision, columns)
 
 
-def _write(catalog: Catalog, job: Job, decision: Decision) -> Replaced:
+def _write(catalog: Catalog, job: Job, decision: Decision, columns: dict[int, dict[str, Column]]) -> Replaced:
     file, keep = decision.file, decision.keep
     if not keep.any():
         return Replaced(file=file, new=None, deletes=[(delete, None) for delete in file.deletes])
     path = job.replacement(file.folder, file.location, ".parquet")
-    new = rewrite_rows(file, path, keep, _changer(decision), table_columns(catalog, file.table_id))
+    if file.table_id not in columns:
+        columns[file.table_id] = table_columns(catalog, file.table_id)
+    new = rewrite_rows(file, path, keep, _changer(decision), columns[file.table_id])
     deletes: list[tuple[DeleteFile, NewFile | None]] = []
     for delete in file.deletes:
         target = job.replacement(delete.folder, delete.location, "-delete.parquet")

@@ -32,11 +32,14 @@ _STRUCTURE = frozenset(
         ("ducklake_column", "column_name"),
         ("ducklake_name_mapping", "source_name"),
         ("ducklake_metadata", "value"),
+        ("ducklake_file_partition_value", "partition_value"),
         ("baselake_files", "name"),
         ("baselake_audit", "entry"),
         ("baselake_audit", "hash"),
     }
 )
+# Least and greatest values of the columns of files and tables.
+_BOUNDS = frozenset({"min_value", "max_value"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +152,10 @@ def _forget_text(
         ).fetchall()
         for (text,) in rows:
             if who.found(text):
+                # Another text would be a wrong bound, and rows behind it would not be found: NULL is no bound.
+                said = None if column in _BOUNDS else who.without(text)
                 cursor.execute(
-                    f'UPDATE {METADATA}."{table}" SET "{column}" = ? WHERE "{column}" = ?',
-                    [who.without(text), text],
+                    f'UPDATE {METADATA}."{table}" SET "{column}" = ? WHERE "{column}" = ?', [said, text]
                 )
 
 

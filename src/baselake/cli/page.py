@@ -11,7 +11,7 @@ Made by `make docs` from what `--help` says; a test holds the two together.
 Results go to standard output, all else to standard error. Exit status: 0 done, 1 an error that the message tells how
 to mend, 2 wrong usage, 70 a defect of baselake, 130 interrupted. Settings: `BASELAKE_LAKE`, `BASELAKE_THREADS`,
 `BASELAKE_MEMORY`, `BASELAKE_COMMIT_TIMEOUT_SECONDS`, or `baselake.toml` in the lake's folder with `threads`,
-`memory_bytes` and `commit_timeout_seconds`.
+`memory_bytes` and `commit_timeout_seconds`; also `keys` (`BASELAKE_KEYS`) and `audit_reads`, for which see erase.md.
 """
 
 
