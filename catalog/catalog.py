@@ -1,6 +1,8 @@
 """The lake's catalog: read-only queries from any thread, and jobs that change it."""
 
+import os
 import threading
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +19,7 @@ from baselake.catalog.backends import backend_of
 from baselake.catalog.leases import Lease, Use
 from baselake.catalog.snapshots import At
 from baselake.catalog.tiers.remote import Remote
-from baselake.config import Config, check_database_url, keep_catalog
+from baselake.config import Config, acting_user, check_database_url, keep_catalog
 from baselake.errors import BaselakeError, ConflictError, InputError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
@@ -53,6 +55,7 @@ class Catalog:
         self.read_only = attached.read_only
         self._connection = attached.connection
         self._snapshot = attached.snapshot
+        self._private = attached.private
         self._lease: Lease | None = None
         self._lock = threading.Lock()
         # A cursor's USE costs as much as a small query: those of `query` are kept for the next one.
@@ -167,11 +170,14 @@ class Catalog:
             parameters: what it was asked to do, for lineage; None values are left out.
 
         Raises:
+            LakeError: the lake is open for reading only.
             StorageError: the disk is full or fails.
         """
         # Imported here: writing Parquet takes its time to load, and most that open a lake only read.
         from baselake.catalog.job import Job, sweep
 
+        if self.read_only:
+            raise LakeError("the lake is open for reading only", str(self.layout.root), "Open it for writing")
         sweep(self.layout, self._connection, self.config)
         job = Job(self.layout, self._connection, self.config, operation, parameters or {})
         try:
@@ -188,6 +194,39 @@ class Catalog:
         """
         with self.job("") as job, job.commit() as transaction:
             yield transaction
+
+    def audit_read(self, operation: str, parameters: Mapping[str, str]) -> None:
+        """Set a query or export down in the audit, before it is answered, where the lake's settings say so.
+
+        Args:
+            operation: sql, export vcf, ...
+            parameters: what was asked; of samples, words are kept.
+
+        Raises:
+            LakeError: the lake cannot be written, so that nobody would know.
+        """
+        if not self.config.audit_reads:
+            return
+        from baselake.catalog.audit import append, entry_of, without_samples
+
+        if not connections.may_write(self.layout):
+            raise LakeError(
+                "reads of this lake are audited, and this user may not write it",
+                str(self.layout.root),
+                "Ask its keeper for leave to write, or to set audit_reads = false",
+            )
+        backend = backend_of(self.layout, self.config)
+        with backend.commit_lock(self.config.commit_timeout_seconds):
+            connection = connections.connect(self.layout, self.config, read_only=False).connection
+            try:
+                samples = [value for key, value in parameters.items() if key == "sample"]
+                said = without_samples(connection, parameters, samples)
+                entry = entry_of(acting_user(os.environ), operation, said, int(time.time()))
+                cursor = connection.cursor()
+                append(cursor, [(None, entry)])
+                cursor.close()
+            finally:
+                connection.close()
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -243,6 +282,8 @@ class Catalog:
         self._connection.close()
         if self._lease is not None:
             self._lease.close()
+        if self._private is not None:
+            self._private.cleanup()
 
     def __enter__(self) -> "Catalog":
         return self

@@ -1,6 +1,7 @@
 """DuckDB connections with a lake attached, and the creation of a lake."""
 
 import os
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from baselake.catalog.backends import backend_of
+from baselake.catalog.backends import Backend, backend_of
 from baselake.catalog.extensions import open_duckdb
 from baselake.catalog.files import record_forgotten_files, record_old_files
 from baselake.catalog.snapshots import At, find_snapshot
@@ -18,7 +19,7 @@ from baselake.errors import ConflictError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.2.0"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 3
 # Tables of a backup that are no part of the catalog begin so.
 BACKUP_TABLES = "baselake_backup_of_"
 _SQL = Path(__file__).parent / "sql"
@@ -35,11 +36,19 @@ def find_lake(lake: Path, config: Config | None = None) -> tuple[LakeLayout, Con
 
 
 class Attached(NamedTuple):
-    """A connection to a lake, the number of the snapshot that it shows (None: always the newest), and what it may."""
+    """A connection to a lake.
+
+    Attributes:
+        connection: in which it is attached as `lake` and in use.
+        snapshot: the number of the snapshot that it shows; None: always the newest.
+        read_only: every change is refused.
+        private: a folder with a copy of the embedded catalog, where the lake's own cannot be read in its place.
+    """
 
     connection: duckdb.DuckDBPyConnection
     snapshot: int | None
     read_only: bool
+    private: "tempfile.TemporaryDirectory[str] | None" = None
 
 
 def connect(layout: LakeLayout, config: Config, *, read_only: bool, at: At | None = None) -> Attached:
@@ -59,10 +68,21 @@ def connect(layout: LakeLayout, config: Config, *, read_only: bool, at: At | Non
     backend = backend_of(layout, config)
     if not backend.exists():
         raise NotFoundError("no lake here", str(layout.root), f"Run: baselake init --lake {layout.root}")
+    read_only = read_only or at is not None
+    private = None
+    if not may_write(layout):
+        if not read_only:
+            raise LakeError(
+                "this user may not write the lake",
+                str(layout.root),
+                "Open it for reading only, or as who may",
+            )
+        private = _private_copy(backend)
+    target = backend.target(Path(private.name) if private is not None else None)
     connection = _duckdb(layout, config, (backend.extension,))
-    options = ["READ_ONLY"] if read_only or at is not None else []
+    options = ["READ_ONLY"] if read_only else []
     try:
-        _attach(connection, layout, backend.target(), options)
+        _attach(connection, layout, target, options)
     except duckdb.Error as error:
         raise LakeError(
             f"the catalog cannot be opened ({first_line(error)})",
@@ -75,8 +95,17 @@ def connect(layout: LakeLayout, config: Config, *, read_only: bool, at: At | Non
         snapshot = find_snapshot(connection, at, str(layout.root))
         connection.execute("USE memory")
         connection.execute("DETACH lake")
-        _attach(connection, layout, backend.target(), [*options, f"SNAPSHOT_VERSION {snapshot}"])
-    return Attached(connection, snapshot, read_only=bool(options))
+        _attach(connection, layout, target, [*options, f"SNAPSHOT_VERSION {snapshot}"])
+    return Attached(connection, snapshot, read_only=read_only, private=private)
+
+
+def _private_copy(backend: Backend) -> "tempfile.TemporaryDirectory[str] | None":
+    """The embedded catalog in a folder of this process, which is gone with it; None where it needs none."""
+    folder = tempfile.TemporaryDirectory(prefix="baselake-")
+    if backend.private_copy(Path(folder.name)):
+        return folder
+    folder.cleanup()
+    return None
 
 
 def create_lake(layout: LakeLayout, config: Config) -> bool:
@@ -125,6 +154,7 @@ def refuse_strangers(layout: LakeLayout) -> None:
             layout.scratch,
             layout.objects,
             layout.reads,
+            layout.erasures,
         )
     }
     ours |= {layout.watch_lock.name, layout.run_lock("").parent.name}
@@ -253,12 +283,25 @@ def _duckdb(layout: LakeLayout, config: Config, extensions: Sequence[str]) -> du
         {
             "threads": config.threads,
             "memory_limit": f"{config.memory_bytes // 2**20}MiB",
-            "temp_directory": str(layout.scratch / "duckdb"),
+            "temp_directory": str(_spill_folder(layout)),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         },
         ("ducklake", *extensions),
     )
+
+
+def _spill_folder(layout: LakeLayout) -> Path:
+    # Beside the lake where that can be written: it may have more room than the system's own folder.
+    return (layout.scratch if may_write(layout) else Path(tempfile.gettempdir())) / "duckdb"
+
+
+def may_write(layout: LakeLayout) -> bool:
+    """Whether this user may write into the lake's folder, and its file system is not mounted read-only."""
+    folder = layout.root
+    while not folder.exists():
+        folder = folder.parent
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _attach(
@@ -288,11 +331,11 @@ def _check_version(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) ->
 
 
 def _version(connection: duckdb.DuckDBPyConnection) -> tuple[int, str]:
-    row = connection.execute(
+    # All of the answer is fetched: until then it stays open, and with it a transaction that holds SQLite's log.
+    ((version, release),) = connection.execute(
         "SELECT max(version), max_by(release, version) FROM schema_migrations"
-    ).fetchone()
-    assert row is not None
-    return row[0], row[1]
+    ).fetchall()
+    return version, release
 
 
 def _newer(layout: LakeLayout, version: int, release: str) -> LakeError:

@@ -21,12 +21,13 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from baselake.catalog.audit import entry_of, record_audit, without_samples
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Parameters
 from baselake.catalog.connection import RELEASE, first_line, quoted
 from baselake.catalog.files import record_files, record_forgotten_files
 from baselake.catalog.locks import try_lock
-from baselake.config import Config
+from baselake.config import Config, acting_user
 from baselake.errors import LakeError
 from baselake.lake.objects import copy_file
 from baselake.lake.parquet import DataFile, TableWriter, storage_error, sync_folder
@@ -128,9 +129,11 @@ class Job:
         self._files: dict[int, DataFile] = {}
         self._objects: list[StoredObject] = []
         self._numbers = 0
+        self._samples: set[str] = set()  # whose files it writes
         self._lock = threading.Lock()
         self._committed = False
         self._recorded = True  # nothing was committed yet that would have to be
+        self._erasures = _erasures(connection)
         layout.jobs.mkdir(parents=True, exist_ok=True)
         self._journal = open(layout.job_journal(self.id), "x")  # noqa: SIM115 - closed by _end
         flock(self._journal, LOCK_EX)
@@ -156,6 +159,8 @@ class Job:
             self._numbers += 1
             number = self._numbers
             path = self._layout.data_file(spec, partition, self.id, number)
+            if partition.get("sample_id") is not None:
+                self._samples.add(str(partition["sample_id"]))
             self._note(path)
         return TableWriter(spec, path, partial(self._add_file, number))
 
@@ -172,6 +177,22 @@ class Job:
         """Of the files of rows that are finished."""
         with self._lock:
             return sum(file.bytes for file in self._files.values())
+
+    def replacement(self, folder: str, location: str, ending: str) -> Path:
+        """The journaled path of a new file that is to take another's place.
+
+        Args:
+            folder: of its table, relative to the hot tier.
+            location: of the old one.
+            ending: of the new one's name.
+        """
+        with self._lock:
+            self._numbers += 1
+            name = f"{self.id}-{self._numbers:04d}{ending}"
+            path = self._layout.rewritten_file(folder, location, name)
+            self._note(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def object(self, source: Path, run_id: str, name: str) -> StoredObject:
         """Copy a file into the lake as it is; a row of `objects` has to go into the same commit.
@@ -217,11 +238,19 @@ class Job:
             LakeError: the catalog refused the transaction, or another writer held the lock too long.
         """
         with backend_of(self._layout, self._config).commit_lock(self._config.commit_timeout_seconds):
+            told = self._audit_entry()  # before BEGIN: it may need a row of another table
             cursor = self._connection.cursor()
             cursor.execute("USE lake")
             cursor.execute("BEGIN")
             try:
+                if told:
+                    # By this `baselake snapshots` tells which job made which snapshot, too.
+                    author, operation, extra = map(quoted, (acting_user(os.environ), self._operation, told))
+                    cursor.execute(
+                        f"CALL ducklake_set_commit_message('lake', {author}, {operation}, extra_info => {extra})"
+                    )
                 yield Transaction(self, cursor)
+                self._refuse_erased(cursor)
                 self._register(cursor)
                 cursor.execute("COMMIT")
                 self._committed, self._recorded = True, False
@@ -242,10 +271,32 @@ class Job:
         checksums = {file.path.name: file.checksum for file in self._files.values()}
         try:
             record_files(self._connection, self._layout, checksums)
+            record_audit(self._connection)
             self._recorded = True
         except (duckdb.Error, OSError) as error:
             # What was committed stands. The journal stays too, by which the next writer knows to do this.
             warnings.warn(f"checksums are left to the next writer: {error}", stacklevel=2)
+
+    def _audit_entry(self) -> str:
+        """What the audit says of the job; empty for a record that is no job."""
+        if not self._operation:
+            return ""
+        samples = [value for key, value in self._parameters.items() if key == "sample"]
+        parameters = without_samples(self._connection, self._parameters, samples)
+        now = int(datetime.now(UTC).timestamp())
+        return entry_of(acting_user(os.environ), self._operation, parameters, now, self.id)
+
+    def _refuse_erased(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """What an erasure took away while the job was under way must not come back with it."""
+        if not self._samples or _erasures(cursor) == self._erasures:
+            return
+        rows = cursor.execute("SELECT sample_id FROM lake.samples").fetchall()
+        if gone := self._samples - {name for (name,) in rows}:
+            raise LakeError(
+                f"{len(gone)} of the job's samples went out of the lake while it was under way",
+                self.id,
+                "Nothing was changed; leave them out",
+            )
 
     def _note(self, path: Path) -> None:
         """Journal a path before there is a file."""
@@ -269,11 +320,6 @@ class Job:
             )
         if not self._operation:
             return
-        # `baselake snapshots` tells by these which job made which snapshot.
-        cursor.execute(
-            f"CALL ducklake_set_commit_message('lake', NULL, {quoted(self._operation)},"
-            f" extra_info => {quoted(self.id)})"
-        )
         root = self._layout.root
         cursor.execute(
             "INSERT INTO lineage VALUES (?, ?, 'baselake', ?, ?, ?, ?, 'cpu', ?, ?, ?, ?, 0)",
@@ -324,7 +370,16 @@ def sweep(layout: LakeLayout, connection: duckdb.DuckDBPyConnection, config: Con
         with backend_of(layout, config).commit_lock(config.commit_timeout_seconds):
             _remove_unregistered_inserts(layout, connection)
             record_forgotten_files(connection, layout)
+            record_audit(connection)
     return cleared
+
+
+def _erasures(connection: duckdb.DuckDBPyConnection) -> int:
+    """How many erasures the lake has seen."""
+    cursor = connection.cursor()
+    ((count,),) = cursor.execute("SELECT count(*) FROM __ducklake_metadata_lake.baselake_erasures").fetchall()
+    cursor.close()
+    return int(count)
 
 
 def _remove_unregistered_inserts(layout: LakeLayout, connection: duckdb.DuckDBPyConnection) -> None:

@@ -11,6 +11,7 @@ deletes the files of expired snapshots must look at paths: see `keep_shared_file
 """
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from baselake.catalog.audit import entry_of
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Job
 from baselake.catalog.metadata import metadata_change
 from baselake.catalog.snapshots import At, find_snapshot
+from baselake.config import acting_user
 from baselake.errors import ConflictError, LakeError, NotFoundError
 from baselake.lake.parquet import storage_error, sync_folder
 
@@ -110,11 +113,14 @@ def restore_snapshot(catalog: Catalog, at: At) -> int:
                 numbers["new_deletes_id"] = next_id
                 next_id += 1
             added.append(row | numbers | deletes)
+        who = acting_user(os.environ)
+        entry = entry_of(who, "restore", {"snapshot": str(then)}, int(time.time()))
         _register(cursor, "removed", removed, _REMOVED)
         _register(cursor, "added", added, _ADDED)
         cursor.execute(
-            "CREATE OR REPLACE TEMP TABLE restoration AS SELECT CAST(? AS BIGINT) AS new_snapshot, ? AS message",
-            [now + 1, f"restore of snapshot {then}"],
+            "CREATE OR REPLACE TEMP TABLE restoration AS"
+            " SELECT CAST(? AS BIGINT) AS new_snapshot, ? AS who, ? AS message, ? AS entry",
+            [now + 1, who, f"restore of snapshot {then}", entry],
         )
         cursor.execute(catalog.statement("restore_prepare"))
         cursor.execute(catalog.statement("restore_commit"))

@@ -14,6 +14,7 @@ LAKE/
 ├── references/DIGEST.fa    one line a contig, upper case, with .fai beside it
 ├── reads/PROCESS           which files queries of a process read, until a writer counts them
 ├── jobs/JOB                journal of a job under way: locked while it lives
+├── erasures/ERASURE/       what an erasure under way has to finish; gone when it is done
 └── scratch/JOB/            what a job under way spills
 """
 
@@ -103,6 +104,28 @@ class LakeLayout:
 
     def reference_fasta(self, digest: str) -> Path:
         return self.references / f"{digest}.fa"
+
+    @property
+    def erasures(self) -> Path:
+        return self.root / "erasures"
+
+    @property
+    def erase_lock(self) -> Path:
+        return self.root / "locks" / "%erase"  # no run is called so: runs' names are quoted
+
+    def rewritten_file(self, folder: str, location: str, name: str) -> Path:
+        """Where a file that is written again goes: into the hot tier, in the partition it was in.
+
+        Args:
+            folder: of the table, relative to the hot tier.
+            location: where it was: absolute path or URL.
+            name: its new name.
+        """
+        path = self.data / folder
+        for part in location.split("/")[:-1]:
+            if "=" in part:
+                path /= part
+        return path / name
 
     def job_scratch(self, job_id: str) -> Path:
         return self.scratch / job_id

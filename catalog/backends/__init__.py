@@ -1,7 +1,8 @@
 """The databases that can hold a lake's catalog, behind one small interface."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 from baselake.catalog.leases import Lease, Use
@@ -30,8 +31,19 @@ class Backend(Protocol):
             LakeError: the database cannot be reached.
         """
 
-    def target(self) -> str:
-        """What DuckDB attaches, after `ducklake:`."""
+    def target(self, private: Path | None = None) -> str:
+        """What DuckDB attaches, after `ducklake:`.
+
+        Args:
+            private: a folder with a copy of the catalog to attach instead.
+        """
+
+    def private_copy(self, folder: Path) -> bool:
+        """Copy the catalog into a folder, as it is between two commits; False where it is read without.
+
+        Raises:
+            LakeError: it was changed again and again meanwhile.
+        """
 
     def create(self, make: Callable[[str], None]) -> None:
         """Make the catalog: `make` is given the target to attach, fills it and detaches it.
@@ -68,6 +80,16 @@ class Backend(Protocol):
 
         Raises:
             LakeError: the database cannot be reached.
+        """
+
+    def tables_query(self) -> str:
+        """SQL for DuckDB, with a lake attached, that yields the names of all tables of the metadata (`name`)."""
+
+    def forget_deleted(self, tables: Sequence[str]) -> None:
+        """Rewrite the database, or these tables of it, so that nothing is left of rows that were deleted or changed.
+
+        Raises:
+            LakeError: somebody else uses it all the time.
         """
 
 

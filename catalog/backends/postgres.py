@@ -1,10 +1,12 @@
 """The catalog on a PostgreSQL server, for many writers on many nodes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
+import psycopg.sql
 
 from baselake.catalog.leases import Lease, Use
 from baselake.errors import LakeError
@@ -47,7 +49,10 @@ class Postgres:
             ).fetchone()
         return done is not None
 
-    def target(self) -> str:
+    def private_copy(self, folder: Path) -> bool:
+        return False
+
+    def target(self, private: Path | None = None) -> str:
         return f"postgres:{self.url}"
 
     def create(self, make: Callable[[str], None]) -> None:
@@ -112,6 +117,27 @@ class Postgres:
             except psycopg.errors.LockNotAvailable:
                 holder = self._holder(key)
             yield holder
+
+    def tables_query(self) -> str:
+        inner = (
+            "SELECT table_name AS name FROM information_schema.tables"
+            " WHERE table_schema = current_schema() AND table_type = ''BASE TABLE''"
+        )
+        return f"SELECT name FROM postgres_query('__ducklake_metadata_lake', '{inner}') ORDER BY name"
+
+    def forget_deleted(self, tables: Sequence[str]) -> None:
+        with self._connection() as connection:
+            connection.execute("SET lock_timeout = '60s'")
+            for table in tables:
+                statement = psycopg.sql.SQL("VACUUM (FULL, ANALYZE) {}").format(psycopg.sql.Identifier(table))
+                try:
+                    connection.execute(statement)
+                except psycopg.errors.LockNotAvailable:
+                    raise LakeError(
+                        f"a reader holds the catalog's table {table}",
+                        self.where,
+                        "End the programs that read the lake, then run the same command again",
+                    ) from None
 
     def _holder(self, key: int) -> str:
         with self._connection() as connection:

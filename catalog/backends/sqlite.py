@@ -1,14 +1,18 @@
 """The embedded catalog: one SQLite file in the lake's folder, for one node."""
 
 import os
+import shutil
 import sqlite3
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from baselake.catalog.leases import Lease, Use, held_uses, take_lease
 from baselake.catalog.locks import commit_lock, held_lock
+from baselake.errors import LakeError
 from baselake.lake.partition import LakeLayout
 
 
@@ -33,8 +37,26 @@ class Sqlite:
     def exists(self) -> bool:
         return self.layout.catalog.is_file()
 
-    def target(self) -> str:
-        return _target(self.layout.catalog)
+    def target(self, private: Path | None = None) -> str:
+        return _target(private / self.layout.catalog.name if private is not None else self.layout.catalog)
+
+    def private_copy(self, folder: Path) -> bool:
+        # SQLite needs to write beside a database that has a write-ahead log, even to read it.
+        files = [self.layout.catalog.with_name(self.layout.catalog.name + suffix) for suffix in ("", "-wal")]
+        for _ in range(_COPY_TRIES):
+            before = [_stamp(path) for path in files]
+            for path in files:
+                if path.is_file():
+                    shutil.copyfile(path, folder / path.name)
+                else:
+                    (folder / path.name).unlink(missing_ok=True)
+            if [_stamp(path) for path in files] == before:
+                return True
+        raise LakeError(
+            "the catalog was written to each time it was copied",
+            self.where,
+            "Try again when there are fewer writers",
+        )
 
     def create(self, make: Callable[[str], None]) -> None:
         # Made under another name and renamed when whole: a crash leaves no half lake.
@@ -58,6 +80,50 @@ class Sqlite:
 
     def uses(self) -> AbstractContextManager[list[Use]]:
         return held_uses(self.layout.readers)
+
+    def tables_query(self) -> str:
+        path = str(self.layout.catalog).replace("'", "''")
+        return f"SELECT name FROM sqlite_scan('{path}', 'sqlite_master') WHERE type = 'table' ORDER BY name"
+
+    def forget_deleted(self, tables: Sequence[str]) -> None:
+        # In a process of its own: two SQLite libraries in one process undo each other's locks
+        # (sqlite.org/howtocorrupt).
+        done = subprocess.run(
+            [sys.executable, "-c", _FORGET, str(self.layout.catalog)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            why = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "killed"
+            raise LakeError(
+                f"the catalog cannot be rewritten without what was deleted ({why})",
+                self.where,
+                "End the programs that read the lake, then run the same command again",
+            )
+
+
+_COPY_TRIES = 20
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+# The log is emptied first and last: what was deleted stands in it too. A checkpoint that a reader holds up says so in
+# the first column of its answer.
+_FORGET = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
+database.execute("PRAGMA secure_delete = ON")
+database.execute("VACUUM")
+if database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+    sys.exit("a reader holds the write-ahead log")
+"""
 
 
 def _target(path: Path) -> str:

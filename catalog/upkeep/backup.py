@@ -19,10 +19,10 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import BACKUP_TABLES, RELEASE, attach_copy, copy_metadata
 from baselake.catalog.metadata import metadata_change
 from baselake.catalog.upkeep.check import Finding, check
-from baselake.catalog.upkeep.locations import pieces_of, size_of, write_location
 from baselake.catalog.upkeep.needed import Needed, needed_files
 from baselake.catalog.upkeep.repair import copies_in
 from baselake.lake.checksum import file_checksum
+from baselake.lake.location import pieces_of, size_of, write_location
 from baselake.lake.parquet import storage_error, sync_folder
 from baselake.progress import QUIET, Progress
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from xxhash import xxh3_128
 
-from baselake.catalog.upkeep.locations import open_location
 from baselake.catalog.upkeep.needed import Needed, index_text
 from baselake.errors import BaselakeError
+from baselake.lake.location import open_location
 
 _PIECE = 1 << 20
 # How a Parquet file ends whose footer can be read with its key alone (Parquet modular encryption).

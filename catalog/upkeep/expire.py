@@ -20,8 +20,8 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import first_line
 from baselake.catalog.restore import keep_shared_files
 from baselake.catalog.snapshots import pinned_snapshots
-from baselake.catalog.upkeep.locations import delete_location
 from baselake.errors import LakeError
+from baselake.lake.location import delete_location
 from baselake.progress import QUIET, Progress
 
 GRACE = timedelta(days=1)

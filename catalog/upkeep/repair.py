@@ -6,9 +6,9 @@ from dataclasses import replace
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.metadata import metadata_change
 from baselake.catalog.upkeep.check import Checked, check
-from baselake.catalog.upkeep.locations import pieces_of, size_of, write_location
 from baselake.catalog.upkeep.needed import Needed, index_text
 from baselake.errors import BaselakeError
+from baselake.lake.location import pieces_of, size_of, write_location
 
 
 def restore_file(needed: Needed, copies: Sequence[str]) -> str:

@@ -14,11 +14,11 @@ from baselake.catalog.connection import attach_copy, copy_metadata, refuse_stran
 from baselake.catalog.upkeep.backup import FACTS, FORMAT
 from baselake.catalog.upkeep.check import check
 from baselake.catalog.upkeep.doctor import Report, examine
-from baselake.catalog.upkeep.locations import pieces_of, size_of, write_location
 from baselake.catalog.upkeep.needed import Needed, needed_files
 from baselake.catalog.upkeep.repair import copies_in
 from baselake.config import Config, check_database_url, keep_catalog, load_config
 from baselake.errors import ConflictError, InputError
+from baselake.lake.location import pieces_of, size_of, write_location
 from baselake.lake.partition import LakeLayout
 from baselake.progress import QUIET, Progress
 

@@ -17,12 +17,14 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.references import Reference, add_reference, open_reference
 from baselake.catalog.samples import describe_sample, sample_names
 from baselake.catalog.snapshots import At, name_snapshot, unname_snapshot
+from baselake.config import acting_user, keys_folder
 from baselake.errors import MissingDependencyError, NotFoundError
 from baselake.lake.region import Region, parse_region
 from baselake.native import check_processor
 from baselake.progress import QUIET, Progress
 
 if TYPE_CHECKING:
+    from baselake.catalog.erase.erasure import Erased
     from baselake.catalog.export.bam import Format
     from baselake.catalog.upkeep.backup import Backup
     from baselake.catalog.upkeep.compact import Compacted
@@ -170,11 +172,18 @@ class Lake:
         Raises:
             InputError: the text is not SQL that this lake can answer.
         """
+        self.audit_sql(query)
         relation = self.catalog.relation(query)
         if relation is None:
             return pa.table({})
         with self.catalog.reading():
             return relation.to_arrow_table()
+
+    def audit_sql(self, query: str) -> None:
+        """Set a query down in the audit of a lake whose reads are audited; what it has in quotes is left out."""
+        from baselake.catalog.audit import without_literals
+
+        self.catalog.audit_read("sql", {"query": without_literals(query)})
 
     def export_vcf(
         self,
@@ -188,6 +197,7 @@ class Lake:
         from baselake.catalog.export.vcf import export_vcf
 
         assembly = self._reference(reference)
+        self._audit_export("vcf", sample, region)
         return export_vcf(
             self.catalog, self._sample(sample), assembly, Path(path), region=self._region(assembly, region)
         )
@@ -205,6 +215,7 @@ class Lake:
         from baselake.catalog.export.bam import export_bam
 
         assembly = self._reference(reference)
+        self._audit_export(form, sample, region)
         where = self._region(assembly, region)
         return export_bam(
             self.catalog,
@@ -220,6 +231,7 @@ class Lake:
         """Write a sample's reads; `{segment}` in the pattern becomes 1 and 2. The files written."""
         from baselake.catalog.export.fastq import export_fastq
 
+        self._audit_export("fastq", sample, None)
         return export_fastq(self.catalog, self._sample(sample), pattern, progress=self._progress)
 
     def describe_sample(
@@ -284,6 +296,21 @@ class Lake:
 
         folder = Path(data) if data is not None else None
         return backup(self.catalog, Path(path), data=folder, progress=self._progress)
+
+    def erase(self, sample: str) -> "Erased":
+        """Erase a sample from every snapshot; see `baselake.catalog.erase.erasure.erase_sample`."""
+        from baselake.catalog.erase.erasure import erase_sample
+        from baselake.catalog.erase.keys import open_keys
+
+        config = self.catalog.config
+        keys = open_keys(keys_folder(config, os.environ), self.catalog.layout.root)
+        return erase_sample(self.catalog, sample, keys, acting_user(os.environ), self._progress)
+
+    def _audit_export(self, form: str, sample: str, region: str | None) -> None:
+        said = {"sample": sample, "region": region}
+        self.catalog.audit_read(
+            f"export {form}", {key: value for key, value in said.items() if value is not None}
+        )
 
     def close(self) -> None:
         self.catalog.close()

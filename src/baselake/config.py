@@ -3,9 +3,11 @@
 Order of precedence: environment, then `baselake.toml` in the lake's folder, then the defaults below.
 """
 
+import getpass
 import json
 import os
 import re
+import socket
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -34,6 +36,10 @@ class Config:
             that may have begun before. `BASELAKE_TIER_GRACE_SECONDS`.
         catalog: URL of the PostgreSQL database that holds the catalog, without a password; empty: SQLite in the
             lake's folder. It is the lake's and no user's: `baselake init --catalog` writes it into `baselake.toml`.
+        keys: folder of the keys that sign certificates of erasures, outside the lake; empty: `baselake/keys` in the
+            user's configuration folder. `BASELAKE_KEYS`.
+        audit_reads: queries and exports are set down in the audit too, and refused where they cannot be. It is the
+            lake's: only `baselake.toml` has it.
     """
 
     threads: int
@@ -41,6 +47,8 @@ class Config:
     commit_timeout_seconds: int
     tier_grace_seconds: int = 6 * 3600
     catalog: str = ""
+    keys: str = ""
+    audit_reads: bool = False
 
 
 def default_config() -> Config:
@@ -92,18 +100,28 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
         ("BASELAKE_MEMORY", "memory_bytes"),
         ("BASELAKE_COMMIT_TIMEOUT_SECONDS", "commit_timeout_seconds"),
         ("BASELAKE_TIER_GRACE_SECONDS", "tier_grace_seconds"),
+        ("BASELAKE_KEYS", "keys"),
     ):
         if environ.get(name):
             chosen[key] = (environ[name], f"environment, {name}")
 
     known = {field.name for field in fields(Config)}
     values: dict[str, int] = {}
-    catalog = ""
+    catalog = keys = ""
+    audit_reads = False
     for key, (value, where) in chosen.items():
         if key not in known:
             raise InputError("no such setting", where, f"The settings are {', '.join(sorted(known))}")
         if key == "catalog":
             catalog = check_database_url(str(value), where)
+            continue
+        if key == "audit_reads":
+            if not isinstance(value, bool):
+                raise InputError(f"{value!r} is neither true nor false", where, "Write true or false")
+            audit_reads = value
+            continue
+        if key == "keys":
+            keys = str(value)
             continue
         try:
             number = parse_bytes(str(value)) if key == "memory_bytes" else int(str(value))
@@ -112,7 +130,26 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
         if number < 1:
             raise InputError(f"{value!r} is not a positive number", where, "Give a number from 1 up")
         values[key] = number
-    return replace(default_config(), catalog=catalog, **values)
+    return replace(default_config(), catalog=catalog, keys=keys, audit_reads=audit_reads, **values)
+
+
+def keys_folder(config: Config, environ: Mapping[str, str]) -> Path:
+    """The folder of the keys that must not lie in the lake."""
+    if config.keys:
+        return Path(config.keys).expanduser()
+    base = environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "baselake" / "keys"
+
+
+def acting_user(environ: Mapping[str, str]) -> str:
+    """Who is at work, as the audit and certificates have it: BASELAKE_USER, else the operating system's user."""
+    user = environ.get("BASELAKE_USER")
+    if not user:
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):  # a number without a name, as in many containers
+            user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
 
 
 def check_database_url(url: str, where: str) -> str:

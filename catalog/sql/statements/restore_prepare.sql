@@ -61,7 +61,7 @@ FROM __ducklake_metadata_lake.ducklake_snapshot AS s JOIN restoration AS n ON s.
 
 CREATE OR REPLACE TEMP TABLE restored_changes AS
 SELECT
-    n.new_snapshot AS snapshot_id, n.message AS commit_message,
+    n.new_snapshot AS snapshot_id, n.who AS author, n.message AS commit_message, n.entry AS commit_extra_info,
     (
         SELECT string_agg(change, ',' ORDER BY change) FROM (
             SELECT DISTINCT 'inserted_into_table:' || table_id AS change FROM added

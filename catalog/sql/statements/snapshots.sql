@@ -24,7 +24,7 @@ names AS (
 )
 SELECT
     s.snapshot_id AS snapshot, CAST(s.snapshot_time AS TIMESTAMPTZ) AS time, n.names, c.commit_message AS operation,
-    c.commit_extra_info AS job_id, t.changed, coalesce(a.files, 0) AS files_added, coalesce(a.rows, 0) AS rows_added
+    nullif(regexp_extract(c.commit_extra_info, '"job":"([^"]+)"', 1), '') AS job_id, t.changed, coalesce(a.files, 0) AS files_added, coalesce(a.rows, 0) AS rows_added
 FROM __ducklake_metadata_lake.ducklake_snapshot AS s
 LEFT JOIN __ducklake_metadata_lake.ducklake_snapshot_changes AS c USING (snapshot_id)
 LEFT JOIN named_tables AS t USING (snapshot_id)

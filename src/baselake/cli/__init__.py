@@ -35,6 +35,8 @@ _VERBS = {
     "tiers": "Where files lie, what it costs, and what moves.",
     "samples": "Samples, and what is known of them.",
     "snapshots": "The lake's history: name a state of it, go back to one.",
+    "audit": "Who did what to the lake.",
+    "erase": "Remove a person's rows and every copy of them, past snapshots included.",
     "demo": "Make a small genome and a run, call it, compare with the truth.",
 }
 

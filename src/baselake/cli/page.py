@@ -12,7 +12,8 @@ Results go to standard output, all else to standard error. Exit status: 0 done, 
 to mend (of `doctor`, `backup` and `restore` also: a file is not what it should be), 2 wrong usage, 70 a defect of
 baselake, 130 interrupted. Settings: `BASELAKE_LAKE`, `BASELAKE_THREADS`, `BASELAKE_MEMORY`,
 `BASELAKE_COMMIT_TIMEOUT_SECONDS`, `BASELAKE_TIER_GRACE_SECONDS`, or `baselake.toml` in the lake's folder with
-`threads`, `memory_bytes`, `commit_timeout_seconds` and `tier_grace_seconds`.
+`threads`, `memory_bytes`, `commit_timeout_seconds` and `tier_grace_seconds`; also `keys` (`BASELAKE_KEYS`) and
+`audit_reads`, for which see erase.md.
 """
 
 

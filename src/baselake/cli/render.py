@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 
 from baselake.api import Lake
 from baselake.errors import InputError

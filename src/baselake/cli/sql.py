@@ -20,4 +20,6 @@ def command(query: str, format_: str | None, at: str | None) -> None:
     contigs and "references" (quoted, as "end" is). Coordinates are 0-based half-open.
     """
     with open_for_reading(at) as lake:
-        write_rows(lake, sys.stdin.read() if query == "-" else query, format_)
+        text = sys.stdin.read() if query == "-" else query
+        lake.audit_sql(text)
+        write_rows(lake, text, format_)

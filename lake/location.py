@@ -1,9 +1,10 @@
-"""What upkeep does to a file by its location, an absolute path or a URL."""
+"""A file by its location, an absolute path or a URL, wherever it lies."""
 
 import errno
 import os
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -26,6 +27,17 @@ def open_location(location: str) -> BinaryIO:
     return open(location, "rb")
 
 
+def pieces_of(location: str) -> Iterator[bytes]:
+    """A file's bytes, a piece at a time.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open_location(location) as file:
+        while piece := file.read(_PIECE):
+            yield piece
+
+
 def size_of(location: str) -> int:
     """Bytes of a file.
 
@@ -41,16 +53,17 @@ def size_of(location: str) -> int:
     return os.stat(location).st_size
 
 
-def delete_location(location: str) -> None:
-    """Remove a file; one that is gone already is no error.
+def location_exists(location: str) -> bool:
+    """Whether there is such a file.
 
     Raises:
-        OSError: it cannot be removed.
+        OSError: its store cannot be asked.
     """
-    if (remote := _remote(location)) is not None:
-        remote[0].delete(remote[1])
-    else:
-        Path(location).unlink(missing_ok=True)
+    try:
+        size_of(location)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def write_location(location: str, pieces: Iterable[bytes], size: int) -> None:
@@ -77,15 +90,28 @@ def write_location(location: str, pieces: Iterable[bytes], size: int) -> None:
         part.unlink(missing_ok=True)
 
 
-def pieces_of(location: str) -> Iterator[bytes]:
-    """A file's bytes, a piece at a time.
+def delete_location(location: str) -> None:
+    """Remove a file; one that is gone already is no error.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be removed.
     """
-    with open_location(location) as file:
-        while piece := file.read(_PIECE):
-            yield piece
+    if (remote := _remote(location)) is not None:
+        remote[0].delete(remote[1])
+    else:
+        Path(location).unlink(missing_ok=True)
+
+
+def delete_empty_folders(location: str) -> None:
+    """Remove the folders of the partition that a file lay in, where nothing is left in them.
+
+    A writer makes its folder just before its file, and may find it gone: call this only where the folders' names must go.
+    """
+    for folder in () if _remote(location) is not None else Path(location).parents:
+        if "=" not in folder.name:
+            break
+        with suppress(OSError):  # another file lies in it, or it went with its last file
+            folder.rmdir()
 
 
 def _remote(location: str) -> tuple[Store, str] | None:

@@ -1,1 +1,0 @@
--- Release 0.3: tiers, their policy and what is to be removed are in sql/metadata/tiers.sql, apart from DuckLake's tables.
