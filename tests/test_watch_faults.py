@@ -40,6 +40,9 @@ from tests.ingest.illumina.run_folders import (
     leftovers,
 )
 
+# Beside others on a busy machine it takes many times what it takes alone.
+pytestmark = pytest.mark.timeout(4 * PATIENCE)
+
 TOGETHER = 10  # cases under way at once
 
 
