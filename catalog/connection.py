@@ -153,6 +153,8 @@ def _duckdb(layout: LakeLayout, config: Config) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": False,
         }
     )
+    # Where Python has no script to run (python -c, a notebook), DuckDB would draw a bar on standard output.
+    connection.execute("SET enable_progress_bar = false")
     load_extensions(connection)
     return connection
 
