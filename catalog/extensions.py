@@ -48,6 +48,8 @@ def open_duckdb(settings: dict[str, str | int | bool], names: Sequence[str]) -> 
     connection = duckdb.connect(config={**settings, "allow_unsigned_extensions": verified})
     for extension in extensions:
         connection.load_extension(str(extension))
+    # Where Python has no script to run (python -c, a notebook), DuckDB would draw a bar on standard output.
+    connection.execute("SET enable_progress_bar = false")
     # What a query loads later DuckDB verifies itself; it refuses to turn this on again.
     connection.execute("SET allow_unsigned_extensions = false")
     return connection

@@ -2,18 +2,18 @@
 -- the alignments it read, the job that made them, the reads that job took, and where these came from.
 CREATE OR REPLACE VIEW job_sources AS
 WITH
-called_from AS (
+called_from AS NOT MATERIALIZED (
     SELECT job_id, parameters['reference'] AS reference, parameters['sample'] AS sample_id, unnest(inputs) AS path
     FROM lineage WHERE operation = 'call'
 ),
-aligned AS (
+aligned AS NOT MATERIALIZED (
     SELECT
         c.job_id, c.reference, c.sample_id, o.origin_id AS alignment_job_id,
         list(DISTINCT c.path ORDER BY c.path) AS alignment_files
     FROM called_from AS c JOIN job_origins AS o ON o.job_id = job_of_file(c.path)
     GROUP BY ALL
 ),
-alignment_jobs AS (
+alignment_jobs AS NOT MATERIALIZED (
     SELECT
         a.*, l.operation AS alignment_operation, l.tool AS alignment_tool, l.version AS alignment_version,
         l.parameters AS alignment_parameters, l.finished AS alignment_finished, l.inputs
@@ -22,10 +22,10 @@ alignment_jobs AS (
         -- A file that was written anew may hold what several jobs had made, of several samples.
         AND (l.operation = 'ingest' OR l.parameters['sample'] = a.sample_id)
 ),
-aligned_from AS (
+aligned_from AS NOT MATERIALIZED (
     SELECT job_id, sample_id, alignment_job_id, alignment_operation, unnest(inputs) AS path FROM alignment_jobs
 ),
-imports AS (
+imports AS NOT MATERIALIZED (
     SELECT DISTINCT a.job_id, a.sample_id, a.alignment_job_id, o.origin_id AS import_job_id
     FROM aligned_from AS a JOIN job_origins AS o ON o.job_id = job_of_file(a.path)
     UNION
@@ -33,7 +33,7 @@ imports AS (
     SELECT job_id, sample_id, alignment_job_id, alignment_job_id FROM alignment_jobs
     WHERE alignment_operation = 'ingest'
 ),
-sources AS (
+sources AS NOT MATERIALIZED (
     SELECT
         i.job_id, i.sample_id, i.alignment_job_id, [i.import_job_id] AS import_job_ids, f.run_id,
         CAST(NULL AS SMALLINT) AS lane, CAST(NULL AS INTEGER[]) AS tiles, f.source_id, f.path AS source_path,
@@ -50,19 +50,19 @@ sources AS (
     WHERE l.parameters['tile'] IS NOT NULL
     GROUP BY i.job_id, i.sample_id, i.alignment_job_id, l.parameters['run_id'], l.parameters['lane']
 ),
-taken AS (
-    SELECT a.job_id, a.alignment_job_id, g.read_group_id, g.run_id, g.lane
+taken AS NOT MATERIALIZED (
+    SELECT a.job_id, a.sample_id, a.alignment_job_id, g.read_group_id, g.run_id, g.lane
     FROM aligned_from AS a
     JOIN read_groups AS g ON a.path = 'read_group:' || g.read_group_id AND g.sample_id = a.sample_id
 ),
-grouped AS (
+grouped AS NOT MATERIALIZED (
     -- A read group that is of several lanes, or a file of which that is not known, tells none.
     SELECT
         s.*,
         list(DISTINCT t.read_group_id ORDER BY t.read_group_id) FILTER (t.read_group_id IS NOT NULL) AS read_group_ids
     FROM sources AS s
     LEFT JOIN taken AS t
-        ON t.job_id = s.job_id AND t.alignment_job_id = s.alignment_job_id AND coalesce(t.run_id = s.run_id, true)
+        ON t.job_id = s.job_id AND t.sample_id = s.sample_id AND t.alignment_job_id = s.alignment_job_id AND coalesce(t.run_id = s.run_id, true)
         AND coalesce(t.lane = s.lane, true)
     GROUP BY ALL
 )
@@ -72,5 +72,5 @@ SELECT
     s.import_job_ids, s.run_id, r.folder AS run_folder, r.sample_sheet, s.lane, s.tiles, s.source_id, s.source_path,
     s.source_format, s.source_segment
 FROM alignment_jobs AS a
-JOIN grouped AS s USING (job_id, alignment_job_id)
+JOIN grouped AS s ON s.job_id = a.job_id AND s.sample_id = a.sample_id AND s.alignment_job_id = a.alignment_job_id
 LEFT JOIN runs AS r ON r.run_id = s.run_id
