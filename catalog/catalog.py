@@ -146,6 +146,7 @@ class Catalog:
         # Imported here: writing Parquet takes its time to load, and most that open a lake only read.
         from baselake.catalog.job import Job, sweep
 
+        self._remote.prepare()
         sweep(self.layout, self._connection, self.config)
         job = Job(self.layout, self._connection, self.config, operation, parameters or {})
         try:
