@@ -178,6 +178,7 @@ class Catalog:
 
         if self.read_only:
             raise LakeError("the lake is open for reading only", str(self.layout.root), "Open it for writing")
+        self._remote.prepare()
         sweep(self.layout, self._connection, self.config)
         job = Job(self.layout, self._connection, self.config, operation, parameters or {})
         try:

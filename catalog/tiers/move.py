@@ -177,6 +177,8 @@ def _copy(source: Store, target: Store, file: HeldFile, count: Callable[[int], N
         count(stored.bytes)
         assert stored.checksum is not None
         return stored.checksum
+    if source.size(name) != stored.bytes:
+        raise _damaged(stored.location, "it has not the size that was written")
     digest = xxh3_128()
 
     def pieces() -> Iterator[bytes]:
@@ -189,13 +191,13 @@ def _copy(source: Store, target: Store, file: HeldFile, count: Callable[[int], N
     mark = digest.hexdigest()
     if stored.checksum not in (None, mark):
         target.delete(name)
-        raise StorageError(
-            "the file is damaged: its bytes are not those that were written, and it is not moved",
-            stored.location,
-            "Restore it from another copy",
-        )
+        raise _damaged(stored.location, "its bytes are not those that were written")
     verify(target, name, stored.bytes, mark)
     return mark
+
+
+def _damaged(where: str, how: str) -> StorageError:
+    return StorageError(f"the file is damaged, and not moved: {how}", where, "Restore it from another copy")
 
 
 def _register(catalog: Catalog, copied: Sequence[_Copied]) -> list[_Copied]:
@@ -204,19 +206,6 @@ def _register(catalog: Catalog, copied: Sequence[_Copied]) -> list[_Copied]:
         return []
     stores = Stores(catalog)
     kinds = {tier.name: tier.kind for tier in stores.tiers}
-    removals = rows_of(
-        catalog,
-        [
-            Removal(
-                location=one.source,
-                name=one.relocation.file.stored.name,
-                bytes=one.relocation.file.stored.bytes,
-                reason="moved",
-                not_before=int(time.time()) + catalog.config.tier_grace_seconds,
-            )
-            for one in copied
-        ],
-    )
     columns: dict[str, list[object]] = {
         "name": [],
         "path": [],
@@ -233,6 +222,11 @@ def _register(catalog: Catalog, copied: Sequence[_Copied]) -> list[_Copied]:
         columns["checksum"].append(one.checksum)
     rows = pa.table(columns)
     with metadata_change(catalog, "the move") as cursor:
+        # The time from which nobody plans a query with the old paths any more.
+        removals = rows_of(
+            catalog,
+            [_superseded(one, int(time.time()) + catalog.config.tier_grace_seconds) for one in copied],
+        )
         # Nobody commits meanwhile: what compaction, expiry or an erasure took away since is seen here.
         now_at = dict(
             cursor.execute(
@@ -252,3 +246,10 @@ def _register(catalog: Catalog, copied: Sequence[_Copied]) -> list[_Copied]:
         cursor.register("new_rows", removals.filter(mask))
         cursor.execute(f"INSERT INTO {_REMOVALS} BY NAME SELECT * FROM new_rows")
     return done
+
+
+def _superseded(copied: _Copied, not_before: int) -> Removal:
+    stored = copied.relocation.file.stored
+    return Removal(
+        location=copied.source, name=stored.name, bytes=stored.bytes, reason="moved", not_before=not_before
+    )

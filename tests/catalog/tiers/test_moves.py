@@ -243,16 +243,18 @@ def test_every_copy_of_a_file_is_known_and_can_go_at_once(tiered: Catalog) -> No
 # What goes wrong.
 
 
-def test_a_damaged_file_is_named_and_stays_and_the_others_move(tiered: Catalog) -> None:
+@pytest.mark.parametrize("how", ["size", "bytes"])
+def test_a_damaged_file_is_named_and_stays_and_the_others_move(tiered: Catalog, how: str) -> None:
     for run in ("R1", "R2", "R3"):
         write_run(tiered, run)
     (held,) = (one for one in held_files(tiered) if "R2" in one.path)
     damaged = Path(held.stored.location)
-    flipped = bytearray(damaged.read_bytes())
-    flipped[100] ^= 1
-    damaged.write_bytes(flipped)
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-1] if how == "size" else whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
     send_all(tiered, "warm")
-    with pytest.raises(StorageError, match=rf"{re.escape(str(damaged))}: the file is damaged"):
+    with pytest.raises(
+        StorageError, match=rf"{re.escape(str(damaged))}: the file is damaged, and not moved: .*{how}"
+    ):
         apply_policy(tiered)
     assert tiers_of_reads(tiered) == {"hot": 1, "warm": 2}
     with pytest.raises(StorageError):
