@@ -211,7 +211,12 @@ class Catalog:
 
 
 def connect(
-    lake: Path, config: Config | None = None, *, read_only: bool = False, snapshot: int | None = None
+    lake: Path,
+    config: Config | None = None,
+    *,
+    read_only: bool = False,
+    snapshot: int | None = None,
+    damaged: bool = False,
 ) -> Catalog:
     """Open the lake in a folder.
 
@@ -220,6 +225,7 @@ def connect(
         config: settings; None reads `baselake.toml` and the environment.
         read_only: refuse every change.
         snapshot: see the lake as it was at this snapshot, read-only.
+        damaged: open it although what tells its release cannot be read, to mend it.
 
     Raises:
         NotFoundError: there is no lake, or no such snapshot.
@@ -227,7 +233,7 @@ def connect(
     """
     layout = LakeLayout(lake.resolve())
     config = config if config is not None else load_config(layout.root, os.environ)
-    connection = connections.connect(layout, config, read_only=read_only, snapshot=snapshot)
+    connection = connections.connect(layout, config, read_only=read_only, snapshot=snapshot, damaged=damaged)
     catalog = Catalog(layout, config, connection, read_only=read_only, snapshot=snapshot)
     try:
         catalog.lease()

@@ -23,7 +23,12 @@ _SQL = Path(__file__).parent / "sql"
 
 
 def connect(
-    layout: LakeLayout, config: Config, *, read_only: bool, snapshot: int | None = None
+    layout: LakeLayout,
+    config: Config,
+    *,
+    read_only: bool,
+    snapshot: int | None = None,
+    damaged: bool = False,
 ) -> duckdb.DuckDBPyConnection:
     """A connection in which the lake is attached as `lake` and in use.
 
@@ -32,10 +37,11 @@ def connect(
         config: where its catalog is; threads and memory of DuckDB.
         read_only: refuse every change.
         snapshot: show the lake as it was at this snapshot; implies read-only.
+        damaged: open it although what tells its release cannot be read, to mend it.
 
     Raises:
         NotFoundError: there is no lake, or no such snapshot.
-        LakeError: the lake was made by a newer release, or its catalog cannot be reached.
+        LakeError: the lake was made by a newer release, its catalog cannot be reached, or it is damaged.
     """
     backend = backend_of(layout, config)
     if not backend.exists():
@@ -57,7 +63,15 @@ def connect(
             "Restore it from a backup",
         ) from error
     if snapshot is None:
-        _check_version(connection, layout)
+        try:
+            _check_version(connection, layout)
+        except duckdb.IOException as error:
+            if not damaged:
+                raise LakeError(
+                    f"the table that tells its release cannot be read ({first_line(error)})",
+                    str(layout.root),
+                    "See what is damaged: baselake doctor",
+                ) from error
     return connection
 
 

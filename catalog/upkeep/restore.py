@@ -96,7 +96,7 @@ def restore(
             layout.settings.write_text("".join(kept))
         if catalog is not None:
             keep_catalog(layout.root, catalog)
-    with connect(layout.root, config) as opened:
+    with connect(layout.root, config, damaged=True) as opened:
         report = examine(opened, quick=quick, progress=progress)
     return Restored(snapshot=int(facts["snapshot"]), copied=copied, report=report)
 

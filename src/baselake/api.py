@@ -302,11 +302,13 @@ def open_lake(
     *,
     read_only: bool = False,
     snapshot: int | None = None,
+    damaged: bool = False,
     progress: Progress = QUIET,
 ) -> Lake:
     """Open the lake in a folder; see `baselake.open`."""
     check_processor()
-    return Lake(catalogs.connect(Path(path), read_only=read_only, snapshot=snapshot), progress)
+    catalog = catalogs.connect(Path(path), read_only=read_only, snapshot=snapshot, damaged=damaged)
+    return Lake(catalog, progress)
 
 
 def create_lake(path: str | os.PathLike[str], *, catalog: str | None = None) -> bool:

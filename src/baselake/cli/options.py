@@ -102,6 +102,13 @@ def open_for_export(at: int | None = None) -> "Lake":
     return open_lake(lake_folder(), read_only=True, snapshot=at, progress=progress())
 
 
+def open_for_mending() -> "Lake":
+    """The lake, for changing it, whatever is damaged, with progress shown."""
+    from baselake.api import open_lake
+
+    return open_lake(lake_folder(), damaged=True, progress=progress())
+
+
 def open_for_writing() -> "Lake":
     """The lake, for changing it, with progress shown."""
     from baselake.api import open_lake
