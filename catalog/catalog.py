@@ -302,7 +302,12 @@ class Catalog:
 
 
 def connect(
-    lake: Path, config: Config | None = None, *, read_only: bool = False, at: At | None = None
+    lake: Path,
+    config: Config | None = None,
+    *,
+    read_only: bool = False,
+    at: At | None = None,
+    damaged: bool = False,
 ) -> Catalog:
     """Open the lake in a folder.
 
@@ -312,6 +317,7 @@ def connect(
         read_only: refuse every change.
         at: see the lake as it was at this snapshot, by number, name or time, read-only; see
             `baselake.catalog.snapshots.find_snapshot`.
+        damaged: open it although what tells its release cannot be read, to mend it.
 
     Raises:
         NotFoundError: there is no lake, or no such snapshot.
@@ -319,7 +325,8 @@ def connect(
         LakeError: the lake was made by a newer release, or is damaged.
     """
     layout, config = connections.find_lake(lake, config)
-    return opened(layout, config, connections.connect(layout, config, read_only=read_only, at=at), at=at)
+    attached = connections.connect(layout, config, read_only=read_only, at=at, damaged=damaged)
+    return opened(layout, config, attached, at=at)
 
 
 def opened(

@@ -51,7 +51,14 @@ class Attached(NamedTuple):
     private: "tempfile.TemporaryDirectory[str] | None" = None
 
 
-def connect(layout: LakeLayout, config: Config, *, read_only: bool, at: At | None = None) -> Attached:
+def connect(
+    layout: LakeLayout,
+    config: Config,
+    *,
+    read_only: bool,
+    at: At | None = None,
+    damaged: bool = False,
+) -> Attached:
     """A connection in which the lake is attached as `lake` and in use.
 
     Args:
@@ -59,11 +66,12 @@ def connect(layout: LakeLayout, config: Config, *, read_only: bool, at: At | Non
         config: where its catalog is; threads and memory of DuckDB.
         read_only: refuse every change.
         at: show the lake as it was at this snapshot; implies read-only.
+        damaged: open it although what tells its release cannot be read, to mend it.
 
     Raises:
         NotFoundError: there is no lake, or no such snapshot.
         InputError: `at` is neither a snapshot's number, its name nor a time.
-        LakeError: the lake was made by a newer release, or its catalog cannot be reached.
+        LakeError: the lake was made by a newer release, its catalog cannot be reached, or it is damaged.
     """
     backend = backend_of(layout, config)
     if not backend.exists():
@@ -89,7 +97,15 @@ def connect(layout: LakeLayout, config: Config, *, read_only: bool, at: At | Non
             backend.where,
             "Restore it from a backup",
         ) from error
-    _check_version(connection, layout)
+    try:
+        _check_version(connection, layout)
+    except duckdb.IOException as error:
+        if not damaged:
+            raise LakeError(
+                f"the table that tells its release cannot be read ({first_line(error)})",
+                str(layout.root),
+                "See what is damaged: baselake doctor",
+            ) from error
     snapshot = None
     if at is not None:
         snapshot = find_snapshot(connection, at, str(layout.root))

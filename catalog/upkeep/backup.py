@@ -18,9 +18,10 @@ from baselake.catalog.backends.sqlite import set_pragma
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import BACKUP_TABLES, RELEASE, attach_copy, copy_metadata
 from baselake.catalog.metadata import metadata_change
-from baselake.catalog.upkeep.check import Finding, check
+from baselake.catalog.upkeep.check import Finding, check, untold
 from baselake.catalog.upkeep.needed import Needed, needed_files
 from baselake.catalog.upkeep.repair import copies_in
+from baselake.errors import StorageError
 from baselake.lake.checksum import file_checksum
 from baselake.lake.location import pieces_of, size_of, write_location
 from baselake.lake.parquet import storage_error, sync_folder
@@ -41,7 +42,8 @@ class Backup:
         bytes: of these.
         copied: files that were copied now.
         copied_bytes: of these.
-        findings: files that could not be copied, for they are not what the catalog says.
+        findings: files that could not be copied, for they are not what the catalog says, and tables that should tell
+            of files and cannot be read.
     """
 
     snapshot: int
@@ -75,7 +77,7 @@ def backup(catalog: Catalog, path: Path, *, data: Path | None = None, progress: 
             _copy_catalog(catalog, part)
             copy = Catalog(layout, replace(config, catalog=""), attach_copy(layout, config, part))
             try:
-                needed = needed_files(copy)
+                needed, untold_of = needed_files(copy)
                 snapshot = copy.newest_snapshot()
             finally:
                 copy.close()
@@ -83,6 +85,8 @@ def backup(catalog: Catalog, path: Path, *, data: Path | None = None, progress: 
             _write_manifest(part, needed, _facts(catalog, snapshot))
             os.replace(part, path)
             sync_folder(path.resolve().parent)
+        except StorageError:
+            raise
         except OSError as error:
             raise storage_error(error, path) from error
         finally:
@@ -99,7 +103,7 @@ def backup(catalog: Catalog, path: Path, *, data: Path | None = None, progress: 
         bytes=sum(file.bytes or 0 for file in needed),
         copied=len(copied),
         copied_bytes=sum(file.bytes or 0 for file in copied),
-        findings=findings,
+        findings=[*map(untold, untold_of), *findings],
     )
 
 

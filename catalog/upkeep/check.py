@@ -93,13 +93,13 @@ def stray(kind: str, path: str, what: str) -> Finding:
     return Finding(kind=kind, path=path, table=None, what=what, concerns=None, remedy=_REMEDIES[kind])
 
 
-def untold(what: str, error: BaselakeError) -> Finding:
+def untold(error: BaselakeError) -> Finding:
     """A finding about a table that tells of files and cannot be read itself."""
     return Finding(
         kind="unreadable",
         path=error.where,
         table=None,
-        what=f"{what.replace('_', ' ')} cannot be looked at: {error.what}",
+        what=f"{error.what}: the files that it tells of were not looked at",
         concerns=None,
         remedy=error.remedy,
     )

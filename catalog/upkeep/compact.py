@@ -193,18 +193,19 @@ def _small(files: Sequence[LiveFile], target_bytes: int) -> list[LiveFile]:
 
 
 def _last(files: Sequence[LiveFile], target_bytes: int) -> list[LiveFile]:
-    """The last files of a partition, as many as fill one."""
+    """The last files of a partition, as many as fill one, none of them larger than the others together."""
     chosen: list[LiveFile] = []
-    size = rows = 0
+    size = rows = largest = wanted = 0
     for file in reversed(files):
         size += file.bytes
         rows += _left(file)
-        if not file.hot or (chosen and (size > target_bytes or rows > _MAX_ROWS)):
+        largest = max(largest, file.bytes)
+        if not file.hot or size > target_bytes or rows > _MAX_ROWS:
             break
         chosen.append(file)
-    while chosen and not chosen[-1].deleted and chosen[-1].bytes > sum(file.bytes for file in chosen[:-1]):
-        chosen.pop()
-    return chosen[::-1]
+        if largest <= size - largest or file.deleted >= _DELETED * file.rows:
+            wanted = len(chosen)
+    return chosen[:wanted][::-1]
 
 
 def _chunks(files: Sequence[LiveFile], target_bytes: int) -> Iterator[list[LiveFile]]:

@@ -13,7 +13,7 @@ from baselake.catalog.files import record_checksums
 from baselake.catalog.job import sweep
 from baselake.catalog.tiers.removals import pending_removals
 from baselake.catalog.upkeep.check import Checked, Finding, check, stray, untold
-from baselake.catalog.upkeep.needed import Needed, assemblies, data_files, kept_objects
+from baselake.catalog.upkeep.needed import Needed, assemblies, data_files, kept_objects, needed_files
 from baselake.catalog.upkeep.orphans import Orphan, dead_jobs, find_orphans
 from baselake.catalog.upkeep.repair import copies_in, correct_size, restore_file
 from baselake.errors import LakeError
@@ -135,7 +135,7 @@ def _examine(
         except LakeError as error:
             # A file of the table is in the findings; what the table tells of cannot be looked at.
             told = False
-            findings.append(untold(tell.__name__, error))
+            findings.append(untold(error))
             continue
         findings += _mended(catalog, rest, repair, folders, others)
         checked += rest
@@ -148,11 +148,7 @@ def _examine(
         with backend.commit_lock(catalog.config.commit_timeout_seconds):
             record_checksums(catalog.connection, sums)
     if told:
-        orphans = find_orphans(
-            catalog,
-            lambda: [*data_files(catalog), *kept_objects(catalog), *assemblies(catalog)],
-            others.vouched,
-        )
+        orphans = find_orphans(catalog, lambda: needed_files(catalog)[0], others.vouched)
         findings += [_orphan(catalog, orphan, repair) for orphan in orphans]
     return Report(
         files=len(checked),

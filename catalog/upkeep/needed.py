@@ -55,13 +55,20 @@ class Needed:
     contigs: tuple[tuple[str, int, str], ...] = ()
 
 
-def needed_files(catalog: Catalog) -> list[Needed]:
+def needed_files(catalog: Catalog) -> tuple[list[Needed], list[LakeError]]:
     """What the snapshots of the lake need, those that are the past's alone included.
 
-    Raises:
-        LakeError: what tells of objects or assemblies cannot be read itself; data files are told by `data_files`.
+    Returns:
+        The files, and why those are not among them of which a table tells that cannot be read: a file of the table
+        itself, which is in the list, is damaged or gone.
     """
-    return [*data_files(catalog), *kept_objects(catalog), *assemblies(catalog)]
+    needed, errors = data_files(catalog), []
+    for tell in (kept_objects, assemblies):
+        try:
+            needed += tell(catalog)
+        except LakeError as error:
+            errors.append(error)
+    return needed, errors
 
 
 def data_files(catalog: Catalog) -> list[Needed]:

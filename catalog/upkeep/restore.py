@@ -14,7 +14,7 @@ from baselake.catalog.connection import attach_copy, copy_metadata, refuse_stran
 from baselake.catalog.upkeep.backup import FACTS, FORMAT
 from baselake.catalog.upkeep.check import check
 from baselake.catalog.upkeep.doctor import Report, examine
-from baselake.catalog.upkeep.needed import Needed, needed_files
+from baselake.catalog.upkeep.needed import Needed, data_files, needed_files
 from baselake.catalog.upkeep.repair import copies_in
 from baselake.config import Config, check_database_url, keep_catalog, load_config
 from baselake.errors import ConflictError, InputError
@@ -96,7 +96,7 @@ def restore(
             layout.settings.write_text("".join(kept))
         if catalog is not None:
             keep_catalog(layout.root, catalog)
-    with connect(layout.root, config) as opened:
+    with connect(layout.root, config, damaged=True) as opened:
         report = examine(opened, quick=quick, progress=progress)
     return Restored(snapshot=int(facts["snapshot"]), copied=copied, report=report)
 
@@ -127,13 +127,12 @@ def _bring(layout: LakeLayout, config: Config, file: Path, data: Sequence[Path],
     folders = [str(folder.resolve()) for folder in data]
     copy = Catalog(layout, replace(config, catalog=""), attach_copy(layout, config, file))
     try:
-        from baselake.catalog.upkeep.needed import data_files
-
         if not folders:
             return 0
-        return _copy_all(data_files(copy), folders, config, progress) + _copy_all(
-            needed_files(copy), folders, config, progress
-        )
+        brought = _copy_all(data_files(copy), folders, config, progress)
+        # What a table tells of that cannot be read even so is named when the lake is looked at.
+        needed, _ = needed_files(copy)
+        return brought + _copy_all(needed, folders, config, progress)
     finally:
         copy.close()
 

@@ -351,11 +351,13 @@ def open_lake(
     *,
     read_only: bool = False,
     at: At | None = None,
+    damaged: bool = False,
     progress: Progress = QUIET,
 ) -> Lake:
     """Open the lake in a folder; see `baselake.open`."""
     check_processor()
-    return Lake(catalogs.connect(Path(path), read_only=read_only, at=at), progress)
+    catalog = catalogs.connect(Path(path), read_only=read_only, at=at, damaged=damaged)
+    return Lake(catalog, progress)
 
 
 def create_lake(

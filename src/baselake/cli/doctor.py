@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from baselake.cli.options import Duration, common, format_option, open_for_writing
+from baselake.cli.options import Duration, common, format_option, open_for_mending
 
 if TYPE_CHECKING:
     from baselake.catalog.upkeep.check import Finding
@@ -52,7 +52,7 @@ def command(
     if folders and not repair:
         raise click.UsageError("--from is for --repair")
     places = [str(folder.resolve()) for folder in folders]
-    with open_for_writing() as lake:
+    with open_for_mending() as lake:
         report = lake.doctor(
             quick=quick, repair=Repair(folders=places, safe_age=orphan_age) if repair else None
         )

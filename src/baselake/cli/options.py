@@ -100,6 +100,13 @@ def open_for_export(at: str | None = None) -> "Lake":
     return _open((), progress(), read_only=True, at=at)
 
 
+def open_for_mending() -> "Lake":
+    """The lake, for changing it, whatever is damaged, with progress shown."""
+    from baselake.api import open_lake
+
+    return open_lake(lake_folder(), damaged=True, progress=progress())
+
+
 def open_for_writing(*modules: str) -> "Lake":
     """The lake, for changing it, with progress shown; `modules` are those that the verb is sure to need."""
     return _open(("baselake.catalog.job", *modules), progress())

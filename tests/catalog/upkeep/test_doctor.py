@@ -1,6 +1,7 @@
 """The doctor finds each kind of damage, names it, and mends what can be mended."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from baselake.catalog.catalog import Catalog
+from baselake.catalog.catalog import Catalog, connect
 from baselake.catalog.files import stored_files
 from baselake.catalog.metadata import metadata_change
 from baselake.catalog.upkeep.backup import backup
 from baselake.catalog.upkeep.check import Finding
 from baselake.catalog.upkeep.doctor import Others, Repair, examine
+from baselake.errors import LakeError
 
+from ..conftest import Place
 from ..writer_process import reads
 from .lakes import fill, state
 
@@ -254,3 +257,16 @@ def test_the_command_ends_with_1_until_all_is_well(opened: Catalog, tmp_path: Pa
         assert "Try: " in seen
         baselake(lake, "doctor", "--repair", "--from", copies)
         baselake(lake, "doctor", "--quick")
+
+
+def test_a_lake_opens_to_be_mended_whatever_is_damaged(opened: Catalog, tmp_path: Path, place: Place) -> None:
+    """Its release is told by a table, whose files may be those that are gone."""
+    backup(opened, tmp_path / "b.sqlite", data=tmp_path / "copies")
+    shutil.rmtree(opened.layout.data / "main" / "schema_migrations")
+    with pytest.raises(LakeError, match=r"cannot be read.*baselake doctor"):
+        connect(*place)
+    with connect(*place, damaged=True) as damaged:
+        assert {one.kind for one in examine(damaged).findings} == {"missing"}
+        assert examine(damaged, repair=Repair()).well
+    with connect(*place) as mended:
+        assert examine(mended).findings == []
