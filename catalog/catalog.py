@@ -96,8 +96,11 @@ class Catalog:
         Raises:
             InputError: the text is not SQL that this lake can answer.
         """
+        cursor = self._cursor()
+        # Of a slow query DuckDB would draw a bar on standard output, among the rows.
+        cursor.execute("SET enable_progress_bar_print = false")
         try:
-            return self._cursor().sql(sql)
+            return cursor.sql(sql)
         except duckdb.Error as error:
             text = str(error).strip()
             remedy = "Correct the query; 'SHOW TABLES' and 'DESCRIBE variants' tell what there is"

@@ -48,13 +48,14 @@ from baselake.catalog.erase.subject import Subject
 from baselake.catalog.erase.work import Destroyed, Work, begin_work, unfinished_works, with_progress
 from baselake.catalog.job import Job
 from baselake.catalog.locks import held_lock
-from baselake.errors import LakeError, NotFoundError
+from baselake.errors import LakeError, NotFoundError, StorageError
 from baselake.lake.checksum import file_checksum
 from baselake.lake.location import destroy_location, location_exists
 from baselake.progress import QUIET, Progress
 
 # Files whose rows are many are written again before the commit lock is taken.
 _LARGE = "read_records"
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ def erase_sample(catalog: Catalog, sample: str, keys: Keys, who: str, progress: 
     with held_lock(layout.erase_lock, "a sample is being erased"):
         begun = [work for work in unfinished_works(layout) if work.sample == sample]
         work = begun[0] if begun else None
-        plan = make_plan(catalog, sample, frozenset(work.read_groups) if work else frozenset())
+        plan = _first_plan(catalog, sample, frozenset(work.read_groups) if work else frozenset())
         if work is None:
             if plan.nothing:
                 raise NotFoundError(
@@ -106,6 +107,21 @@ def erase_sample(catalog: Catalog, sample: str, keys: Keys, who: str, progress: 
         return _prove(catalog, plan.subject, work, keys, who, progress)
 
 
+def _first_plan(catalog: Catalog, sample: str, groups: frozenset[str]) -> Plan:
+    """A plan made without the commit lock: a file that others take away meanwhile has it made again."""
+    for _ in range(_TRIES):
+        try:
+            return make_plan(catalog, sample, groups)
+        except StorageError as error:
+            if location_exists(error.where):
+                raise
+    raise LakeError(
+        "files were taken away each time the lake was looked through",
+        str(catalog.layout.root),
+        "Run the same command again when no compaction or expiry is under way",
+    )
+
+
 def preview(catalog: Catalog, sample: str) -> Plan:
     """What erasing a sample would take; nothing is changed.
 
@@ -113,7 +129,7 @@ def preview(catalog: Catalog, sample: str) -> Plan:
         NotFoundError: the lake holds nothing of such a sample.
         StorageError: a file cannot be read.
     """
-    plan = make_plan(catalog, sample)
+    plan = _first_plan(catalog, sample, frozenset())
     if plan.nothing:
         raise NotFoundError(
             f"nothing of a sample {sample!r}", str(catalog.layout.root), "Run: baselake samples"
