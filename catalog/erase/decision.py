@@ -81,7 +81,7 @@ def decide(file: RowFile, subject: Subject, context: Context) -> Decision | None
     """What becomes of a file; None: it stays as it is.
 
     Raises:
-        StorageError: it cannot be read.
+        OSError: it cannot be read.
     """
     if file.table in TABLES:
         return _decide_bulk(file, subject, context)
@@ -115,7 +115,7 @@ def rows_of(table: str, rows: pa.Table, subject: Subject) -> np.ndarray:
 def _decide_bulk(file: RowFile, subject: Subject, context: Context) -> Decision | None:
     spec = TABLES[file.table]
     run = file.partition.get("run_id")
-    if "sample_id" in spec.partition_by and file.partition.get("sample_id") == subject.sample:
+    if "sample_id" in spec.partition_by and file.partition.get("sample_id") in subject.who.spellings:
         return Decision(file=file, keep=np.zeros(file.rows, bool))
     if file.table in ("read_records", "barcode_counts") and run is not None:
         if run in subject.own_runs:

@@ -57,6 +57,7 @@ from baselake.progress import QUIET, Progress
 
 # Files whose rows are many are written again before the commit lock is taken.
 _LARGE = "read_records"
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,7 @@ def erase_sample(catalog: Catalog, sample: str, keys: Keys, who: str, progress: 
     Raises:
         NotFoundError: the lake holds nothing of such a sample.
         LakeError: another erasure, or a job on the sample, is under way.
-        StorageError: a file cannot be read, written or removed.
+        OSError: a file cannot be read, written or removed.
     """
     layout = catalog.layout
     backend = backend_of(layout, catalog.config)
@@ -99,7 +100,7 @@ def erase_sample(catalog: Catalog, sample: str, keys: Keys, who: str, progress: 
     ):
         begun = [work for work in unfinished_works(layout) if work.sample == sample]
         work = begun[0] if begun else None
-        plan = make_plan(catalog, sample, frozenset(work.read_groups) if work else frozenset())
+        plan = _first_plan(catalog, sample, frozenset(work.read_groups) if work else frozenset())
         if work is None:
             if plan.nothing:
                 raise NotFoundError(
@@ -114,14 +115,28 @@ def erase_sample(catalog: Catalog, sample: str, keys: Keys, who: str, progress: 
         return _prove(catalog, plan.subject, work, keys, who, progress)
 
 
+def _first_plan(catalog: Catalog, sample: str, groups: frozenset[str]) -> Plan:
+    """A plan made without the commit lock: a file that others take away meanwhile has it made again."""
+    for _ in range(_TRIES):
+        try:
+            return make_plan(catalog, sample, groups)
+        except FileNotFoundError:
+            continue
+    raise LakeError(
+        "files were taken away each time the lake was looked through",
+        str(catalog.layout.root),
+        "Run the same command again when no compaction or expiry is under way",
+    )
+
+
 def preview(catalog: Catalog, sample: str) -> Plan:
     """What erasing a sample would take; nothing is changed.
 
     Raises:
         NotFoundError: the lake holds nothing of such a sample.
-        StorageError: a file cannot be read.
+        OSError: a file cannot be read.
     """
-    plan = make_plan(catalog, sample)
+    plan = _first_plan(catalog, sample, frozenset())
     if plan.nothing:
         raise NotFoundError(
             f"nothing of a sample {sample!r}", str(catalog.layout.root), "Run: baselake samples"

@@ -73,7 +73,7 @@ def make_plan(
         earlier: a plan from which what takes long to find is taken where it still holds.
 
     Raises:
-        StorageError: a file cannot be read.
+        OSError: a file cannot be read.
         LakeError: a file is encrypted.
     """
     files = row_files(catalog)
@@ -161,7 +161,7 @@ def _alleles(files: Sequence[RowFile], subject: Subject) -> dict[str, pa.Array]:
         if file.table != "genotypes":
             continue
         owner = file.partition.get("sample_id")
-        if owner is not None and owner != subject.sample:
+        if owner is not None and owner not in subject.who.spellings:
             others.append(file)
             continue
         with open_location(file.location) as source:
@@ -223,6 +223,8 @@ def _orphans(catalog: Catalog, files: Sequence[RowFile], subject: Subject) -> li
 
 
 def _concerns(catalog: Catalog, path: str, files: Sequence[RowFile], subject: Subject) -> bool:
+    if not location_exists(path):
+        return False  # its job ended meanwhile
     if subject.who.found(path):
         return True
     parts = (

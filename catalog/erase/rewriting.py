@@ -86,7 +86,7 @@ def rewrite_rows(
         fields: DuckLake's columns of the table, by name.
 
     Raises:
-        StorageError: the old file cannot be read, or the disk is full or fails.
+        OSError: the old file cannot be read, or the disk is full or fails.
     """
     spec = TABLES.get(file.table)
     with open_location(file.location) as source:
@@ -150,7 +150,7 @@ def rewrite_deletes(delete: DeleteFile, path: Path, target: Path, keep: np.ndarr
         keep: which rows of the old data file stayed, bool [rows].
 
     Raises:
-        StorageError: the old file cannot be read, or the disk is full or fails.
+        OSError: the old file cannot be read, or the disk is full or fails.
     """
     with open_location(delete.location) as source:
         rows = pq.read_table(source)

@@ -8,6 +8,7 @@ as well is no trace of the sample: such names are counted and left out.
 import gzip
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -95,7 +96,7 @@ def scan(catalog: Catalog, subject: Subject, names: NameSet, tables: str, progre
         progress: counts bytes.
 
     Raises:
-        StorageError: a file cannot be read.
+        OSError: a file cannot be read.
     """
     search = _Search(subject, names)
     wanted = names.size
@@ -105,20 +106,24 @@ def scan(catalog: Catalog, subject: Subject, names: NameSet, tables: str, progre
     shared = 0
     for location in [*(str(path) for path in files if path.suffix == ".parquet"), *far]:
         file = known.get(location)
-        shared += _values(search, location, file.table if file else "", dict(file.partition) if file else {})
-    total = sum(path.stat().st_size for path in files)
+        partition = dict(file.partition) if file else {}
+        with _unless_gone(location):
+            shared += _values(search, location, file.table if file else "", partition)
+    sizes = {path: path.stat().st_size for path in files if path.is_file()}
+    total = sum(sizes.values())
     with progress.task("search the lake", total=total, unit="bytes") as task:
-        for path in files:
+        for path, size in sizes.items():
             search.bytes(f"the name of {path}", str(path.relative_to(catalog.layout.root)).encode())
-            with open_location(str(path)) as source:
-                _raw(search, str(path), source)
-            _unpacked(search, path)
-            task.advance(path.stat().st_size)
+            with _unless_gone(str(path)):
+                with open_location(str(path)) as source:
+                    _raw(search, str(path), source)
+                _unpacked(search, path)
+            task.advance(size)
     for location in far:
         with open_location(location) as source:
             _raw(search, location, source)
     return Proof(
-        files=len(files) + len(far),
+        files=len(sizes) + len(far),
         bytes=total + sum(known[location].bytes for location in far),
         names=wanted,
         every=names.every,
@@ -126,6 +131,13 @@ def scan(catalog: Catalog, subject: Subject, names: NameSet, tables: str, progre
         catalog_rows=_catalog(catalog, search, tables),
         findings=tuple(search.findings),
     )
+
+
+@contextmanager
+def _unless_gone(location: str) -> Iterator[None]:
+    """Lets a file be removed while others work on the lake: nothing is in it then."""
+    with suppress(FileNotFoundError):
+        yield
 
 
 def _lake_files(catalog: Catalog) -> Iterator[Path]:

@@ -13,7 +13,7 @@ import pytest
 from baselake.catalog.catalog import connect, create
 from baselake.config import Config
 
-from ..test_backends import Place
+from ..conftest import Place
 from .people import people
 
 

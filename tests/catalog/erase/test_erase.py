@@ -1,7 +1,7 @@
 """After an erasure nothing of a sample is left at any snapshot, and everything of everybody else is as it was."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +13,13 @@ from baselake.catalog.catalog import Catalog, connect
 from baselake.catalog.erase.erasure import Erased, erase_sample, preview
 from baselake.catalog.erase.keys import Keys, open_keys
 from baselake.catalog.files import stored_files
-from baselake.errors import NotFoundError
+from baselake.errors import LakeError, NotFoundError
 from baselake.lake.checksum import file_checksum
+from baselake.lake.schema import ALIGNMENTS
 
-from ..test_backends import Place
+from ..conftest import Place
 from .people import RUN, align, call, import_reads, read_name
+from .people import table as rows_of
 
 WHO = "MARTHA"
 
@@ -256,6 +258,28 @@ def test_the_lake_goes_on_working(lake_of_people: Place, keys: Keys) -> None:
         }
         assert after == now
     erase(place, keys)  # and what was made of the past by then
+
+
+def test_a_job_that_an_erasure_overtook_brings_nothing_back(lake_of_people: Place, keys: Keys) -> None:
+    place = lake_of_people
+    with connect(*place) as catalog:
+        for sample in ("BERTRAM", WHO):
+            partition = {"reference": "GRCh38", "sample_id": sample, "contig": "chr9"}
+            with ExitStack() as refused:
+                if sample == WHO:
+                    refused.enter_context(pytest.raises(LakeError, match="1 of the job's samples went out"))
+                with catalog.job("align") as job:
+                    if sample == WHO:
+                        erase(place, keys)
+                    with job.writer("alignments", partition) as out:
+                        out.write(
+                            rows_of(ALIGNMENTS, [{**partition, "name": read_name(sample, 0), "start": 1}])
+                        )
+                    with job.commit():
+                        pass
+        here = catalog.query("SELECT sample_id FROM alignments WHERE contig = 'chr9'")["sample_id"]
+        assert here.to_pylist() == ["BERTRAM"]
+    assert traces(place) == []
 
 
 def test_who_is_not_there_cannot_be_erased(lake_of_people: Place, keys: Keys) -> None:

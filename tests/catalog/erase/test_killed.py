@@ -10,7 +10,7 @@ from baselake.catalog.erase.work import unfinished_works
 from baselake.lake.partition import LakeLayout
 
 from ...commands import baselake
-from ..test_backends import Place
+from ..conftest import Place
 from .people import align
 from .test_erase import WHO, traces
 
