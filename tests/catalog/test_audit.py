@@ -11,10 +11,9 @@ from baselake.catalog.audit import read_audit, readable, subjects, verify_audit
 from baselake.catalog.catalog import Catalog, connect
 from baselake.errors import LakeError
 
-from .conftest import Place, opened, place
+from .conftest import Place
 from .erase.people import align, import_reads
 
-__all__ = ["opened", "place"]
 TABLE = "__ducklake_metadata_lake.baselake_audit"
 
 
