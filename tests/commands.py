@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-BASELAKE = (sys.executable, "-c", "from baselake.cli import main; main()")
+# The command as it is installed. By `python -c` DuckDB would take the session for an interactive one, and draw a
+# progress bar on standard output when a query takes longer than two seconds.
+BASELAKE = (sys.executable, str(Path(sys.executable).with_name("baselake")))
 
 
 def start(lake: Path, *arguments: str | Path) -> subprocess.Popen[str]:

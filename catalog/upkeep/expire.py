@@ -20,6 +20,7 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import first_line
 from baselake.catalog.restore import keep_shared_files
 from baselake.catalog.snapshots import pinned_snapshots
+from baselake.catalog.upkeep.objects import UP, schedule_objects
 from baselake.errors import LakeError
 from baselake.lake.location import delete_location
 from baselake.progress import QUIET, Progress
@@ -79,10 +80,12 @@ def expire(
             going = [id_ for id_ in old if id_ not in named and not any(use.covers(id_) for use in uses)]
             if going and not dry_run:
                 _expire(catalog, going)
+            if not dry_run:
+                schedule_objects(catalog)
         if not dry_run:
             keep_shared_files(catalog)
         scheduled = scheduled_files(catalog)
-        due = [row for row in scheduled if row["since"] < datetime.now(UTC) - grace]
+        due = [row for row in scheduled if row["since"] < datetime.now(UTC) - _stays(row, grace)]
         if not dry_run:
             _remove(catalog, due, progress)
     return Expired(
@@ -97,7 +100,17 @@ def scheduled_files(catalog: Catalog) -> list[dict[str, Any]]:
     """Files that no snapshot holds any more: `path` as DuckLake has it, `name`, `location`, `since`."""
     rows = catalog.query(catalog.statement("scheduled_files"), {"data": f"{catalog.layout.data}{os.sep}"})
     listed: list[dict[str, Any]] = rows.to_pylist()
-    return listed
+    return [{**row, "location": _plain(row["location"])} for row in listed]
+
+
+def _plain(location: str) -> str:
+    """An absolute path without `..`; a URL as it is."""
+    return location if "://" in location else os.path.normpath(location)
+
+
+def _stays(file: dict[str, Any], grace: timedelta) -> timedelta:
+    # A job that brings the same content again uses the object that is there, and commits that later.
+    return max(grace, GRACE) if file["path"].startswith(UP) else grace
 
 
 def _expire(catalog: Catalog, snapshots: Sequence[int]) -> None:

@@ -109,7 +109,7 @@ def kept_objects(catalog: Catalog) -> list[Needed]:
     Raises:
         LakeError: the table cannot be read.
     """
-    rows = _ever(catalog, "objects", "run_id, name, path, bytes, sha256")
+    rows = ever(catalog, "objects", "run_id, name, path, bytes, sha256")
     needed: dict[str, Needed] = {}
     for row in rows:
         needed[row["path"]] = Needed(
@@ -133,12 +133,12 @@ def assemblies(catalog: Catalog) -> list[Needed]:
         LakeError: the tables cannot be read.
     """
     contigs: dict[str, list[tuple[int, str, int, str]]] = {}
-    for row in _ever(catalog, "contigs", "reference, contig, ordinal, length, md5"):
+    for row in ever(catalog, "contigs", "reference, contig, ordinal, length, md5"):
         contigs.setdefault(row["reference"], []).append(
             (row["ordinal"], row["contig"], row["length"], row["md5"])
         )
     needed = []
-    for row in _ever(catalog, "references", "reference, digest"):
+    for row in ever(catalog, "references", "reference, digest"):
         fasta = catalog.layout.reference_fasta(row["digest"])
         of = tuple(contig[1:] for contig in sorted(contigs[row["reference"]]))
         entry = Needed(
@@ -171,7 +171,7 @@ def index_text(contigs: Sequence[tuple[str, int, str]]) -> bytes:
     return "".join(lines).encode()
 
 
-def _ever(catalog: Catalog, table: str, columns: str) -> list[dict[str, Any]]:
+def ever(catalog: Catalog, table: str, columns: str) -> list[dict[str, Any]]:
     """Distinct rows that a table has at any snapshot that is left."""
     ((first, newest),) = (
         catalog.connection.cursor()

@@ -14,6 +14,8 @@ import pytest
 from baselake.catalog.catalog import connect
 from baselake.cli.page import page
 
+from ..commands import BASELAKE
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -22,7 +24,7 @@ def run(*arguments: str | Path, lake: Path | None = None, **options: object) -> 
     environment = {key: value for key, value in os.environ.items() if not key.startswith("BASELAKE_")}
     if lake is not None:
         environment["BASELAKE_LAKE"] = str(lake)
-    command = [sys.executable, "-c", "from baselake.cli import main; main()", *map(str, arguments)]
+    command = [*BASELAKE, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, env=environment, **options)  # type: ignore[call-overload,no-any-return]
 
 

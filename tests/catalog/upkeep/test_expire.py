@@ -11,6 +11,7 @@ import pytest
 
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Catalog, connect
+from baselake.catalog.metadata import metadata_change
 from baselake.catalog.upkeep.compact import compact
 from baselake.catalog.upkeep.doctor import examine
 from baselake.catalog.upkeep.expire import expire
@@ -33,13 +34,24 @@ def test_what_is_left_shows_what_it_showed_and_the_rest_is_gone(opened: Catalog,
     assert len(snapshots(opened)) > 10
     done = expire(opened, NOW, pinned=lambda _: {kept}, grace=NOW)
     assert snapshots(opened) == [kept, max(before)]
-    assert done.files_scheduled == done.files_removed > 0
+    now = rows(opened, "objects")[0]["path"]
+    (old,) = (path for path in opened.layout.objects.rglob("*-sheet.csv") if not str(path).endswith(str(now)))
+    assert done.files_scheduled - 1 == done.files_removed > 0  # an object stays for a day at least
+    assert old.exists()
     after = {
         number: {table: rows(opened, table, number) for table in before[kept]}
         for number in (kept, max(before))
     }
     assert after == {number: before[number] for number in after}
     # What was needed by none is off the disk: the doctor would call it an orphan.
+    assert examine(opened).findings == []
+    with metadata_change(opened, "a time") as cursor:
+        cursor.execute(
+            "UPDATE __ducklake_metadata_lake.ducklake_files_scheduled_for_deletion"
+            " SET schedule_start = '2020-01-01 00:00:00+00'"
+        )
+    assert expire(opened, NOW, pinned=lambda _: {kept}, grace=NOW).files_removed == 1
+    assert not old.exists()
     assert examine(opened).findings == []
 
 
