@@ -19,6 +19,7 @@ from baselake.lake.schema import ALIGNMENTS
 
 from ..test_backends import Place
 from .people import RUN, align, call, import_reads, read_name
+from .people import table as rows_of
 
 WHO = "MARTHA"
 
