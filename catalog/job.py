@@ -29,6 +29,7 @@ from baselake.catalog.files import record_files, record_forgotten_files
 from baselake.catalog.locks import try_lock
 from baselake.config import Config, acting_user
 from baselake.errors import LakeError
+from baselake.lake.location import destroy_location
 from baselake.lake.objects import copy_file
 from baselake.lake.parquet import DataFile, TableWriter, storage_error, sync_folder
 from baselake.lake.partition import LakeLayout
@@ -399,7 +400,8 @@ def _remove_unregistered(layout: LakeLayout, connection: duckdb.DuckDBPyConnecti
     kept = {layout.root / path for path in _kept(connection, job_id)} if objects else set()
     for path in paths:
         if path.name not in known and path not in kept:
-            path.unlink(missing_ok=True)
+            # With the folders of its partition that are empty then: they may name a sample that was erased since.
+            destroy_location(str(path))
 
 
 def _registered(connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +20,7 @@ from baselake.lake.schema import TableSpec
 ZSTD_LEVEL = 1
 # Rows of long reads are a thousand times those of short ones; a row group of them is cut at this size in memory.
 ROW_GROUP_BYTES = 128 << 20
+_FOLDER_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +52,7 @@ class TableWriter:
         self._pending_bytes = 0
         self._metadata: list[pq.FileMetaData] = []
         self._writer: pq.ParquetWriter | None = None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = SummedFile(open(path, "xb"))  # noqa: SIM115 - closed by close()
+        self._file = SummedFile(_new_file(path))
 
     def write(self, rows: pa.Table | pa.RecordBatch) -> None:
         """Append rows; columns are taken by name and must be those of the table's schema.
@@ -157,6 +158,17 @@ class TableWriter:
             store_schema=False,  # the Arrow schema would say how a column was buffered, which is nobody's business
             metadata_collector=self._metadata,
         )
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """A new file in a folder that another job may take away, being empty, just when it was made sure of."""
+    for _ in range(_FOLDER_TRIES):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return open(path, "xb")
+        except FileNotFoundError:
+            continue
+    return open(path, "xb")
 
 
 def storage_error(error: OSError, path: Path) -> StorageError:
