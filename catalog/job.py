@@ -29,7 +29,7 @@ from baselake.catalog.files import record_files, record_forgotten_files
 from baselake.catalog.locks import try_lock
 from baselake.config import Config, acting_user
 from baselake.errors import LakeError
-from baselake.lake.location import destroy_location
+from baselake.lake.location import delete_empty_folders, delete_location
 from baselake.lake.objects import copy_file
 from baselake.lake.parquet import DataFile, TableWriter, storage_error, sync_folder
 from baselake.lake.partition import LakeLayout
@@ -401,7 +401,8 @@ def _remove_unregistered(layout: LakeLayout, connection: duckdb.DuckDBPyConnecti
     for path in paths:
         if path.name not in known and path not in kept:
             # With the folders of its partition that are empty then: they may name a sample that was erased since.
-            destroy_location(str(path))
+            delete_location(str(path))
+            delete_empty_folders(str(path))
 
 
 def _registered(connection: duckdb.DuckDBPyConnection) -> set[str]:

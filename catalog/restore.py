@@ -22,12 +22,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from baselake.catalog.audit import entry_of
+from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Catalog
+from baselake.catalog.files import record_forgotten_files
 from baselake.catalog.job import Job
 from baselake.catalog.metadata import metadata_change
 from baselake.catalog.snapshots import At, find_snapshot
 from baselake.config import acting_user
 from baselake.errors import ConflictError, LakeError, NotFoundError
+from baselake.lake.location import location_exists
 from baselake.lake.parquet import storage_error, sync_folder
 
 # Tables that tell how the lake is made, not what is in it: they stay as they are.
@@ -124,6 +127,8 @@ def restore_snapshot(catalog: Catalog, at: At) -> int:
         )
         cursor.execute(catalog.statement("restore_prepare"))
         cursor.execute(catalog.statement("restore_commit"))
+    with backend_of(catalog.layout, catalog.config).commit_lock(catalog.config.commit_timeout_seconds):
+        record_forgotten_files(catalog.connection, catalog.layout)  # lists of deleted rows that were written
     return int(now) + 1
 
 
@@ -168,17 +173,22 @@ def _require_restorable(catalog: Catalog, cursor: duckdb.DuckDBPyConnection, the
 def _require_files(catalog: Catalog, then: int, old: list[dict[str, Any]]) -> None:
     """Whether everything that a snapshot had and the newest has not is still there."""
     root = catalog.layout.root
-    paths = [Path(row[name]) for row in old for name in ("location", "deletes_location") if row[name]]
+    places = [
+        row[name].removeprefix("cold:")
+        for row in old
+        for name in ("location", "deletes_location")
+        if row[name]
+    ]
     kept = catalog.query(f"SELECT path FROM objects AT (VERSION => {then})")["path"].to_pylist()
-    paths += [root / path for path in kept]
+    places += [str(root / path) for path in kept]
     digests = catalog.query(f'SELECT digest FROM "references" AT (VERSION => {then})')["digest"].to_pylist()
-    paths += [catalog.layout.reference_fasta(digest) for digest in digests]
-    missing = [path for path in paths if not path.is_file()]
+    places += [str(catalog.layout.reference_fasta(digest)) for digest in digests]
+    missing = [place for place in places if not location_exists(place)]
     if missing:
         more = f", nor are {len(missing) - 1} more" if len(missing) > 1 else ""
         raise NotFoundError(
             f"a file of snapshot {then} is not there any more{more}",
-            str(missing[0]),
+            missing[0],
             "Put it back from a backup, or restore another snapshot",
         )
 

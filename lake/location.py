@@ -105,8 +105,7 @@ def delete_location(location: str) -> None:
 def delete_empty_folders(location: str) -> None:
     """Remove the folders of the partition that a file lay in, where nothing is left in them.
 
-    A writer makes its folder just before its file, and may find it gone: call this only where the names of folders
-    must go.
+    Writers make their folder anew where it is taken away just before their file.
     """
     for folder in () if _remote(location) is not None else Path(location).parents:
         if "=" not in folder.name:
