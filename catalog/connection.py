@@ -18,7 +18,7 @@ from baselake.config import Config, load_config
 from baselake.errors import ConflictError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
-RELEASE = "0.2.0"
+RELEASE = "0.3.0"
 SCHEMA_VERSION = 3
 # Tables of a backup that are no part of the catalog begin so.
 BACKUP_TABLES = "baselake_backup_of_"

@@ -150,7 +150,10 @@ def record_checksums(connection: duckdb.DuckDBPyConnection, sums: Mapping[str, t
 
 
 def _unknown(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> list[StoredFile]:
-    return [file for file in stored_files(connection, layout) if file.written is None]
+    # One that was restored is registered twice.
+    return list(
+        {file.name: file for file in stored_files(connection, layout) if file.written is None}.values()
+    )
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, files: Sequence[tuple[str, int, str | None]]) -> None:

@@ -23,8 +23,10 @@ def metadata_change(catalog: "Catalog", what: str) -> Iterator[duckdb.DuckDBPyCo
         what: what is changed, as the error calls it.
 
     Raises:
-        LakeError: the catalog refused it, or another writer held the lock too long.
+        LakeError: the lake is open for reading only, the catalog refused it, or another writer held the lock too long.
     """
+    if catalog.read_only:
+        raise LakeError("the lake is open for reading only", str(catalog.layout.root), "Open it for writing")
     with backend_of(catalog.layout, catalog.config).commit_lock(catalog.config.commit_timeout_seconds):
         cursor = catalog.connection.cursor()
         try:

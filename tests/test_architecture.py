@@ -3,10 +3,14 @@
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+import baselake
+from baselake.catalog.connection import RELEASE
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("lake", "catalog", "ingest", "compute")
@@ -66,3 +70,9 @@ def test_no_module_is_long() -> None:
         if path.suffix in (".py", ".cpp", ".h", ".cu") and not path.is_symlink()
     }
     assert {path: lines for path, lines in long.items() if lines > 600} == {}
+
+
+def test_the_release_is_the_same_wherever_it_stands() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {project["version"], baselake.__version__, RELEASE} == {RELEASE}
+    assert f"\n## {RELEASE} " in (ROOT / "CHANGELOG.md").read_text()

@@ -14,7 +14,7 @@ import pyarrow as pa
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import first_line
 from baselake.catalog.files import StoredFile, stored_files
-from baselake.errors import LakeError
+from baselake.errors import LakeError, StorageError
 
 # How partitions' columns are called where a person reads of them.
 _WORDS = {"sample_id": "sample", "run_id": "run"}
@@ -188,7 +188,7 @@ def ever(catalog: Catalog, table: str, columns: str) -> list[dict[str, Any]]:
             f'SELECT {columns} FROM "{table}" AT (VERSION => {first}) UNION'
             f" SELECT {columns} FROM ducklake_table_insertions('lake', 'main', '{table}', {first}, {newest})"
         )
-    except duckdb.Error as error:
+    except (duckdb.Error, StorageError) as error:
         raise LakeError(
             f"table {table} cannot be read ({first_line(error)})",
             str(catalog.layout.root),

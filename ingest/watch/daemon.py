@@ -8,12 +8,11 @@ import math
 import os
 import random
 import shutil
-import signal
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 import duckdb
 
@@ -593,17 +592,3 @@ class Daemon:
             if one.waiting:
                 waiting[one.waiting] = waiting.get(one.waiting, 0) + 1
         self.monitor.polled(states, waiting, shutil.disk_usage(self.catalog.layout.root).free)
-
-
-def stop_on_signals(daemon: Daemon) -> None:
-    """SIGTERM and SIGINT end the daemon when its workers have finished their tiles; a second one ends it at once."""
-
-    def first(number: int, frame: object) -> None:
-        del number, frame
-        # By another thread: the one that is interrupted here may hold the event's lock, waiting for it.
-        Thread(target=daemon.stop.set).start()
-        for one in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(one, signal.SIG_DFL)
-
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, first)

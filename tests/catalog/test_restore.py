@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from baselake.catalog.catalog import Catalog, connect
+from baselake.catalog.metadata import metadata_change
 from baselake.catalog.restore import keep_shared_files, restore_snapshot
 from baselake.catalog.snapshots import name_snapshot
 from baselake.config import Config
@@ -235,7 +236,8 @@ def test_a_column_and_a_table_that_came_since_are_empty(catalog: Catalog, moment
 def test_rows_in_the_catalog_itself_are_not_lost_silently(
     catalog: Catalog, moments: dict[int, State]
 ) -> None:
-    with catalog.amend() as cursor:  # as another program's DuckLake notes where it put rows of `runs`
+    with metadata_change(catalog, "the test's rows") as cursor:
+        # As another program's DuckLake notes where it put rows of `runs`.
         cursor.execute(
             "INSERT INTO __ducklake_metadata_lake.ducklake_inlined_data_tables"
             " VALUES (11, 'ducklake_inlined_data_11_1', 1)"

@@ -1,12 +1,15 @@
 """A lake made by an earlier release is brought up to date when asked, never by chance."""
 
 import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from baselake.catalog import connection, job
+from baselake.catalog import connection
 from baselake.catalog.catalog import connect, create
 from baselake.catalog.files import stored_files
 from baselake.config import Config
@@ -15,25 +18,47 @@ from baselake.errors import LakeError
 from .writer_process import reads
 
 
+@contextmanager
+def earlier_release(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, version: int, release: str
+) -> Iterator[None]:
+    """A block in which lakes are made and used as a release before 0.3 did it, but for what `forget` takes away."""
+    ours = Path(connection.__file__).parent / "sql"
+    sql = folder / "sql"
+    (sql / "schema").mkdir(parents=True)
+    for step in (ours / "schema").glob("*.sql"):
+        if int(step.name[:4]) <= version:
+            shutil.copy(step, sql / "schema")
+    shutil.copytree(ours / "metadata", sql / "metadata")
+    with monkeypatch.context() as old:
+        old.setattr(connection, "_SQL", sql)
+        old.setattr(connection, "SCHEMA_VERSION", version)
+        old.setattr(connection, "RELEASE", release)
+        yield
+
+
+def forget(lake: Path) -> None:
+    """Take away what releases before 0.3 did not write: tables beside DuckLake's, and what commits say."""
+    database = sqlite3.connect(lake / "catalog.sqlite")
+    with database:
+        tables = database.execute("SELECT name FROM sqlite_master WHERE name LIKE 'baselake_%'").fetchall()
+        for (table,) in tables:
+            database.execute(f"DROP TABLE {table}")
+        database.execute("UPDATE ducklake_snapshot_changes SET commit_extra_info = NULL, author = NULL")
+    database.close()
+
+
 @pytest.fixture
 def old_lake(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A lake with the tables of release 0.1, and a read in it."""
-    sql = tmp_path / "sql"
-    (sql / "schema").mkdir(parents=True)
-    shutil.copy(Path(connection.__file__).parent / "sql" / "schema" / "0001_initial.sql", sql / "schema")
     lake = tmp_path / "lake"
-    with monkeypatch.context() as old:
-        old.setattr(connection, "_SQL", sql)
-        old.setattr(connection, "SCHEMA_VERSION", 1)
-        old.setattr(connection, "RELEASE", "0.1.0")
-        # Releases before 0.3 did not sum their files.
-        old.setattr(connection, "record_forgotten_files", lambda *_: None)
-        old.setattr(job, "record_files", lambda *_: None)
+    with earlier_release(tmp_path, monkeypatch, 1, "0.1.0"):
         create(lake, config)
         with connect(lake, config) as catalog, catalog.job("ingest") as ingest:
             rows = pa.table({"run_id": ["R"], "name": ["q"], "segment": [1], "seq": ["A"]})
             with ingest.commit() as tx:
                 tx.insert("read_records", rows)
+    forget(lake)
     return lake
 
 
@@ -82,14 +107,8 @@ def test_a_lake_of_a_newer_release_is_refused(
 def test_alignments_of_an_earlier_release_get_the_files_of_their_reads(
     tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sql = tmp_path / "sql"
-    (sql / "schema").mkdir(parents=True)
-    for step in ("0001_initial.sql", "0002_runs.sql"):
-        shutil.copy(Path(connection.__file__).parent / "sql" / "schema" / step, sql / "schema")
     lake = tmp_path / "lake"
-    with monkeypatch.context() as old:
-        old.setattr(connection, "_SQL", sql)
-        old.setattr(connection, "SCHEMA_VERSION", 2)
+    with earlier_release(tmp_path, monkeypatch, 2, "0.2.0"):
         create(lake, config)
         with connect(lake, config) as catalog:
             imports = {}
@@ -105,6 +124,7 @@ def test_alignments_of_an_earlier_release_get_the_files_of_their_reads(
                         )
             with catalog.job("align", {"sample": "A", "reference": "r"}) as job, job.commit():
                 job.inputs.append("read_group:A.1")
+    forget(lake)
     create(lake, config)
     with connect(lake, config) as catalog:
         (row,) = catalog.query("SELECT inputs FROM lineage WHERE operation = 'align'").to_pylist()

@@ -118,11 +118,12 @@ def command(
     """
     from baselake.config import parse_bytes
     from baselake.ingest.run_source import RunOptions
-    from baselake.ingest.watch.daemon import Daemon, stop_on_signals
+    from baselake.ingest.watch.daemon import Daemon
     from baselake.ingest.watch.monitor import PrometheusMonitor, serve
     from baselake.ingest.watch.mover import Mover
     from baselake.ingest.watch.processes import Processes
     from baselake.ingest.watch.settings import WatchSettings
+    from baselake.ingest.watch.signals import stop_on_signals
     from baselake.ingest.watch.upkeep import Upkeep
 
     if expire is not None and upkeep is None:
@@ -161,7 +162,7 @@ def command(
         )
         if metrics_port:
             serve(monitor, metrics_address, metrics_port, late=max(600.0, 10 * interval))
-        stop_on_signals(daemon)
+        stop_on_signals(daemon.stop)
         daemon.run(once=once)
 
 

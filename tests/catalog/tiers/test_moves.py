@@ -130,7 +130,7 @@ def test_files_of_past_snapshots_move_too(tiered: Catalog, config: Config, later
     send_all(tiered, "warm")
     assert apply_policy(tiered).files == 2
     apply_policy(tiered, now=later)
-    with connect(tiered.layout.root, config, snapshot=snapshot) as past:
+    with connect(tiered.layout.root, config, at=snapshot) as past:
         assert past.query(EVERYTHING) == then
     assert tiered.query("SELECT DISTINCT run_id FROM read_records")["run_id"].to_pylist() == ["R2"]
 

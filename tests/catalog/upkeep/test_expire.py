@@ -113,7 +113,7 @@ def test_what_a_process_reads_stays_until_it_ends_however_it_ends(opened: Catalo
     following.communicate()
     expire(opened, NOW, grace=NOW)
     assert snapshots(opened) == [at + 3]
-    with pytest.raises(NotFoundError, match=f"no snapshot {at}"):
+    with pytest.raises(NotFoundError, match=f"snapshot {at} has expired"):
         connect(*place, at=at)
     with backend_of(opened.layout, opened.config).uses() as uses:
         assert [use.snapshot for use in uses] == [at + 3]
