@@ -47,8 +47,8 @@ def command(
     """Erase SAMPLE: its rows and every copy of them, from the newest and from all past snapshots.
 
     Files that hold others' rows too are written again without its own, so that a query at a past snapshot still
-    answers for everybody else. A certificate is signed when a search of the whole lake has found nothing. What was
-    interrupted is finished by the same command.
+    answers for everybody else. Then the whole lake is searched, and a certificate is signed that says what was found:
+    nothing, or what is told here and where. What was interrupted is finished by the same command.
 
     Keys lie outside the lake: in the folder that BASELAKE_KEYS or `keys` in baselake.toml names, else in
     ~/.config/baselake/keys. What the lake was imported from, its backups and old logs of the database are not reached:
