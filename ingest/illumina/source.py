@@ -323,6 +323,8 @@ def _convert(
                 _check_there(run, error)
                 faults.append(_fault(error, place))
                 progress.note(f"lane {place[0]}, tile {place[1]} is left out: {error}")
+    # As tiles end in any order: the same faults are told the same way at every look.
+    faults.sort(key=lambda fault: (fault.lane or 0, fault.tile or 0, fault.cycle or 0, fault.path))
     return faults, rows, imported
 
 

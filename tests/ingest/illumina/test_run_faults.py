@@ -21,6 +21,7 @@ from baselake.errors import (
     StorageError,
     TruncatedInputError,
 )
+from baselake.ingest.illumina import source
 from baselake.ingest.illumina.source import IlluminaRun
 from baselake.ingest.run_records import UNREADABLE, find_run, record_run
 from baselake.ingest.run_source import RunOptions
@@ -215,6 +216,28 @@ def test_a_damaged_file_costs_its_tiles_and_is_named(
     assert stored_yields(lake) == yields
     assert run_row(lake) == ("complete", None, 0)
     assert leftovers(lake) == set()
+
+
+def test_faults_are_told_in_the_same_order_whichever_tile_ends_first(
+    catalog: Catalog, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(folders["bcl"], tmp_path / "run"))
+    for lane, tile in PLACES:
+        shorten(folder / CALLS / f"L{lane:03}" / f"s_{lane}_{tile}.filter")
+    in_parallel = source._in_parallel
+    lake = Lake(catalog)
+    told = set()
+    for order in (1, -1):
+
+        def ended(work, places, task, workers, order=order):  # type: ignore[no-untyped-def]
+            return list(in_parallel(work, places, task, workers))[::order]
+
+        monkeypatch.setattr(source, "_in_parallel", ended)
+        with pytest.raises(InputError, match="not all of run"):
+            lake.ingest([folder])
+        told.add(run_row(lake)[1])
+    (error,) = told
+    assert "s_1_1101.filter" in str(error)
 
 
 def test_a_file_that_may_not_be_read_costs_its_tile(
