@@ -210,6 +210,9 @@ def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
         for statement in sorted((_SQL / folder).glob("*.sql")):
             connection.execute(statement.read_text())
     connection.execute("COMMIT")
+    # Of columns first: those of a table that has statistics are left alone.
+    for statement in sorted((_SQL / "statistics").glob("*.sql")):
+        connection.execute(statement.read_text())
 
 
 def _upgrade(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> bool:
@@ -295,7 +298,7 @@ def quoted(text: str | Path) -> str:
 
 
 def _duckdb(layout: LakeLayout, config: Config, extensions: Sequence[str]) -> duckdb.DuckDBPyConnection:
-    return open_duckdb(
+    connection = open_duckdb(
         {
             "threads": config.threads,
             "memory_limit": f"{config.memory_bytes // 2**20}MiB",
@@ -305,6 +308,11 @@ def _duckdb(layout: LakeLayout, config: Config, extensions: Sequence[str]) -> du
         },
         ("ducklake", *extensions),
     )
+    if "sqlite_scanner" in extensions:
+        # Else each scan of a table opens the file once more and reads its schema anew, which takes longer than the
+        # scan: a catalog's tables are small.
+        connection.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
+    return connection
 
 
 def _spill_folder(layout: LakeLayout) -> Path:
