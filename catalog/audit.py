@@ -93,21 +93,17 @@ def without_literals(sql: str) -> str:
     return _LITERAL.sub("'?'", sql)
 
 
-def record_audit(connection: duckdb.DuckDBPyConnection) -> None:
+def record_audit(cursor: duckdb.DuckDBPyConnection) -> None:
     """Take over what the newest snapshots say of who made them; the commit lock must be held."""
-    cursor = connection.cursor()
-    try:
-        ((last,),) = cursor.execute(
-            f"SELECT coalesce(max(snapshot), 0) FROM {_METADATA}.baselake_audit"
-        ).fetchall()
-        rows = cursor.execute(
-            f"SELECT snapshot_id, commit_extra_info FROM {_METADATA}.ducklake_snapshot_changes"
-            " WHERE snapshot_id > ? AND starts_with(commit_extra_info, ?) ORDER BY snapshot_id",
-            [last, _MARK],
-        ).fetchall()
-        append(cursor, rows)
-    finally:
-        cursor.close()
+    ((last,),) = cursor.execute(
+        f"SELECT coalesce(max(snapshot), 0) FROM {_METADATA}.baselake_audit"
+    ).fetchall()
+    rows = cursor.execute(
+        f"SELECT snapshot_id, commit_extra_info FROM {_METADATA}.ducklake_snapshot_changes"
+        " WHERE snapshot_id > ? AND starts_with(commit_extra_info, ?) ORDER BY snapshot_id",
+        [last, _MARK],
+    ).fetchall()
+    append(cursor, rows)
 
 
 def append(cursor: duckdb.DuckDBPyConnection, entries: Sequence[tuple[int | None, str]]) -> None:

@@ -1,7 +1,6 @@
 """The lake's catalog: read-only queries from any thread, and jobs that change it."""
 
 import os
-import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ import pyarrow as pa
 
 from baselake.catalog import connection as connections
 from baselake.catalog.backends import backend_of
+from baselake.catalog.cursors import Cursors
 from baselake.catalog.leases import Lease, Use
 from baselake.catalog.snapshots import At
 from baselake.catalog.tiers.remote import Remote
@@ -57,9 +57,7 @@ class Catalog:
         self._snapshot = attached.snapshot
         self._private = attached.private
         self._lease: Lease | None = None
-        self._lock = threading.Lock()
-        # A cursor's USE costs as much as a small query: those of `query` are kept for the next one.
-        self._idle: list[duckdb.DuckDBPyConnection] = []
+        self._cursors = Cursors(attached.connection)
         self._remote = Remote(attached.connection, layout)
         self._remote.prepare()
 
@@ -71,12 +69,8 @@ class Catalog:
             StorageError: a file that it reads is on a store that does not answer, or must be recalled first.
         """
         self._remote.prepare()
-        with self._lock:
-            cursor = self._idle.pop() if self._idle else None
-        if cursor is None:
-            cursor = self._cursor()
         try:
-            with self.reading():
+            with self.reading(), self._cursors.one() as cursor:
                 return cursor.execute(sql, params).to_arrow_table()
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             if self.at is None:
@@ -87,9 +81,6 @@ class Catalog:
                 str(self.layout.root),
                 "Ask for what it has: baselake sql --at",
             ) from error
-        finally:
-            with self._lock:
-                self._idle.append(cursor)
 
     def stream(
         self,
@@ -110,7 +101,7 @@ class Catalog:
             StorageError: as `query`, also while the batches are read.
         """
         self._remote.prepare()
-        cursor = self._cursor()
+        cursor = self._cursors.new()
         for name, table in (tables or {}).items():
             # A copy of its own: DuckDB 1.5 fails where it would push a join's bloom filter into an Arrow scan.
             cursor.register("given", table.__arrow_c_stream__())
@@ -130,7 +121,7 @@ class Catalog:
         self._remote.prepare()
         try:
             with self.reading():
-                return self._cursor().sql(sql)
+                return self._cursors.new().sql(sql)
         except duckdb.Error as error:
             text = str(error).strip()
             remedy = "Correct the query; 'SHOW TABLES' and 'DESCRIBE variants' tell what there is"
@@ -180,7 +171,7 @@ class Catalog:
             raise LakeError("the lake is open for reading only", str(self.layout.root), "Open it for writing")
         self._remote.prepare()
         sweep(self.layout, self._connection, self.config)
-        job = Job(self.layout, self._connection, self.config, operation, parameters or {})
+        job = Job(self.layout, self._cursors, self._connection, self.config, operation, parameters or {})
         try:
             yield job
         finally:
@@ -277,8 +268,7 @@ class Catalog:
         return found.num_rows > 0
 
     def close(self) -> None:
-        for cursor in self._idle:
-            cursor.close()
+        self._cursors.close()
         self._remote.close()
         self._connection.close()
         if self._lease is not None:
@@ -293,12 +283,6 @@ class Catalog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _cursor(self) -> duckdb.DuckDBPyConnection:
-        with self._lock:
-            cursor = self._connection.cursor()
-        cursor.execute("USE lake")
-        return cursor
 
 
 def connect(

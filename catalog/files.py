@@ -19,6 +19,7 @@ from baselake.lake.partition import LakeLayout
 _STORED = (Path(__file__).parent / "sql" / "statements" / "stored_files.sql").read_text()
 _NEW = (Path(__file__).parent / "sql" / "statements" / "new_files.sql").read_text()
 _FILES = "__ducklake_metadata_lake.baselake_files"
+_NEWEST = "SELECT max(snapshot_id) FROM __ducklake_metadata_lake.ducklake_snapshot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,50 +73,46 @@ def stored_files(
     return [StoredFile(**row) for row in rows.to_pylist()]
 
 
-def record_files(
-    connection: duckdb.DuckDBPyConnection, layout: LakeLayout, checksums: Mapping[str, str]
-) -> None:
+def record_files(cursor: duckdb.DuckDBPyConnection, layout: LakeLayout, checksums: Mapping[str, str]) -> None:
     """Set down what the files that this process committed last add up to; the commit lock must be held.
 
     It costs the same however many files the lake has: it is part of every commit.
 
     Args:
-        connection: to the lake.
+        cursor: to the lake.
         layout: where the lake is.
         checksums: of the files that were summed when they were written, by name; the others are read.
     """
-    cursor = connection.cursor()
-    try:
-        ((snapshot,),) = cursor.execute("FROM ducklake_last_committed_snapshot('lake')").fetchall()
-        parameters = {"data": f"{layout.data}{os.sep}", "snapshot": snapshot}
-        new = cursor.execute(_NEW, parameters).fetchall() if snapshot is not None else []
-        if not new:
-            return
-        # A transaction that changed nothing made no snapshot: the last one's files are set down already.
-        places = ", ".join("?" * len(new))
-        rows = cursor.execute(
-            f"SELECT name FROM {_FILES} WHERE name IN ({places})", [name for name, _, _ in new]
-        ).fetchall()
-    finally:
-        cursor.close()
+    # Nobody else commits meanwhile. DuckLake would tell its last snapshot in a transaction of its own.
+    ((snapshot,),) = cursor.execute(_NEWEST).fetchall()
+    new = cursor.execute(_NEW, {"data": f"{layout.data}{os.sep}", "snapshot": snapshot}).fetchall()
+    if not new:
+        return
+    # A transaction that changed nothing made no snapshot: the last one's files are set down already.
+    places = ", ".join("?" * len(new))
+    rows = cursor.execute(
+        f"SELECT name FROM {_FILES} WHERE name IN ({places})", [name for name, _, _ in new]
+    ).fetchall()
     known = {name for (name,) in rows}
     summed = [
         (name, size, checksums.get(name) or file_checksum(Path(location)))
         for name, location, size in new
         if name not in known
     ]
-    _insert(connection, summed)
+    _insert(cursor, summed)
 
 
 def record_forgotten_files(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> None:
     """Set that down for every file whose writer died between its commit and `record_files`."""
     new = _unknown(connection, layout)
-    _insert(connection, [(file.name, file.bytes, file_checksum(Path(file.location))) for file in new])
+    _insert(
+        connection.cursor(), [(file.name, file.bytes, file_checksum(Path(file.location))) for file in new]
+    )
 
 
 def record_old_files(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> None:
     """Take down the files of a lake whose release summed none; `doctor` sums them when it reads them."""
-    _insert(connection, [(file.name, file.bytes, None) for file in _unknown(connection, layout)])
+    _insert(connection.cursor(), [(file.name, file.bytes, None) for file in _unknown(connection, layout)])
 
 
 def record_checksums(connection: duckdb.DuckDBPyConnection, sums: Mapping[str, tuple[int, str]]) -> None:
@@ -156,7 +153,7 @@ def _unknown(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> list[
     )
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, files: Sequence[tuple[str, int, str | None]]) -> None:
+def _insert(cursor: duckdb.DuckDBPyConnection, files: Sequence[tuple[str, int, str | None]]) -> None:
     """Set down names, bytes and checksums."""
     if not files:
         return
@@ -169,9 +166,6 @@ def _insert(connection: duckdb.DuckDBPyConnection, files: Sequence[tuple[str, in
             "written": [int(time.time())] * len(files),
         }
     )
-    cursor = connection.cursor()
-    try:
-        cursor.register("new_files", rows.__arrow_c_stream__())
-        cursor.execute(f"INSERT INTO {_FILES} BY NAME SELECT * FROM new_files")
-    finally:
-        cursor.close()
+    cursor.register("new_files", rows.__arrow_c_stream__())
+    cursor.execute(f"INSERT INTO {_FILES} BY NAME SELECT * FROM new_files")
+    cursor.unregister("new_files")

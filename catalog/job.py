@@ -25,6 +25,7 @@ from baselake.catalog.audit import entry_of, record_audit, without_samples
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Parameters
 from baselake.catalog.connection import RELEASE, first_line, quoted
+from baselake.catalog.cursors import Cursors
 from baselake.catalog.files import record_files, record_forgotten_files
 from baselake.catalog.locks import try_lock
 from baselake.config import Config, acting_user
@@ -113,6 +114,7 @@ class Job:
     def __init__(
         self,
         layout: LakeLayout,
+        cursors: Cursors,
         connection: duckdb.DuckDBPyConnection,
         config: Config,
         operation: str,
@@ -123,6 +125,7 @@ class Job:
         self.inputs: list[str] = []
         self.bytes_near = 0
         self._layout = layout
+        self._cursors = cursors
         self._connection = connection
         self._config = config
         self._operation = operation
@@ -134,7 +137,8 @@ class Job:
         self._lock = threading.Lock()
         self._committed = False
         self._recorded = True  # nothing was committed yet that would have to be
-        self._erasures = _erasures(connection)
+        # A record is begun when it is committed, and nothing is erased between.
+        self._erasures = _erasures(connection) if operation else None
         layout.jobs.mkdir(parents=True, exist_ok=True)
         self._journal = open(layout.job_journal(self.id), "x")  # noqa: SIM115 - closed by _end
         flock(self._journal, LOCK_EX)
@@ -240,21 +244,22 @@ class Job:
         """
         with backend_of(self._layout, self._config).commit_lock(self._config.commit_timeout_seconds):
             told = self._audit_entry()  # before BEGIN: it may need a row of another table
-            cursor = self._connection.cursor()
-            cursor.execute("USE lake")
-            cursor.execute("BEGIN")
             try:
-                if told:
-                    # By this `baselake snapshots` tells which job made which snapshot, too.
-                    author, operation, extra = map(quoted, (acting_user(os.environ), self._operation, told))
-                    cursor.execute(
-                        f"CALL ducklake_set_commit_message('lake', {author}, {operation}, extra_info => {extra})"
-                    )
-                yield Transaction(self, cursor)
-                self._refuse_erased(cursor)
-                self._register(cursor)
-                cursor.execute("COMMIT")
-                self._committed, self._recorded = True, False
+                with self._cursors.one() as cursor:  # one whose block raises rolls back
+                    cursor.execute("BEGIN")
+                    if told:
+                        # By this `baselake snapshots` tells which job made which snapshot, too.
+                        author, operation, extra = map(
+                            quoted, (acting_user(os.environ), self._operation, told)
+                        )
+                        cursor.execute(
+                            f"CALL ducklake_set_commit_message('lake', {author}, {operation}, extra_info => {extra})"
+                        )
+                    yield Transaction(self, cursor)
+                    self._refuse_erased(cursor)
+                    self._register(cursor)
+                    cursor.execute("COMMIT")
+                    self._committed, self._recorded = True, False
             except duckdb.Error as error:
                 raise LakeError(
                     f"the catalog refused the {self._operation or 'change'} ({first_line(error)})",
@@ -262,21 +267,27 @@ class Job:
                     "Nothing was changed; run the same command again",
                 ) from error
             finally:
-                # Closing the cursor rolls back what was not committed.
-                cursor.close()
                 if not self._committed:
                     _remove_unregistered_inserts(self._layout, self._connection)
             self._record()
 
     def _record(self) -> None:
         checksums = {file.path.name: file.checksum for file in self._files.values()}
+        cursor = (
+            self._connection.cursor()
+        )  # without the lake in use, so that DuckLake is not asked for anything
         try:
-            record_files(self._connection, self._layout, checksums)
-            record_audit(self._connection)
+            # In one transaction: each one opens SQLite's file and reads its schema.
+            cursor.execute("BEGIN")
+            record_files(cursor, self._layout, checksums)
+            record_audit(cursor)
+            cursor.execute("COMMIT")
             self._recorded = True
         except (duckdb.Error, OSError) as error:
             # What was committed stands. The journal stays too, by which the next writer knows to do this.
             warnings.warn(f"checksums are left to the next writer: {error}", stacklevel=2)
+        finally:
+            cursor.close()
 
     def _audit_entry(self) -> str:
         """What the audit says of the job; empty for a record that is no job."""
@@ -289,7 +300,7 @@ class Job:
 
     def _refuse_erased(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """What an erasure took away while the job was under way must not come back with it."""
-        if not self._samples or _erasures(cursor) == self._erasures:
+        if not self._samples or self._erasures in (None, _erasures(cursor)):
             return
         rows = cursor.execute("SELECT sample_id FROM lake.samples").fetchall()
         if gone := self._samples - {name for (name,) in rows}:
@@ -371,7 +382,9 @@ def sweep(layout: LakeLayout, connection: duckdb.DuckDBPyConnection, config: Con
         with backend_of(layout, config).commit_lock(config.commit_timeout_seconds):
             _remove_unregistered_inserts(layout, connection)
             record_forgotten_files(connection, layout)
-            record_audit(connection)
+            cursor = connection.cursor()
+            record_audit(cursor)
+            cursor.close()
     return cleared
 
 

@@ -179,7 +179,7 @@ def _take_away(catalog: Catalog, plan: Plan, work: Work, who: str, progress: Pro
             work.save()
             texts = text_columns(catalog, backend.tables_query())
             # What is not yet in the audit is read from the snapshots, whose text is about to be changed.
-            record_audit(catalog.connection)
+            record_audit(catalog.connection.cursor())
             word, changed = replace_files(
                 catalog, replaced, plan.loose, plan.subject.who, texts, work.erasure_id, who
             )
