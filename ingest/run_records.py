@@ -4,7 +4,7 @@ States: `receiving` (being written), `ingesting`, `complete`, `quarantined` (not
 what), `aborted` (the instrument gave it up), `imported` (read files, without a folder of the instrument).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,9 @@ _ROW = pa.schema(
         ("started", _TIME),
         *((name, pa.string()) for name in ("state", "folder", "error", "digest")),
         ("updated", _TIME),
+        *((name, pa.int32()) for name in ("cycles", "cycles_expected")),
+        ("bytes", pa.int64()),
+        *((name, pa.string()) for name in ("run_info", "run_parameters")),
     ]
 )
 _FAULTS = pa.schema(
@@ -122,8 +125,9 @@ def put_run(
     *,
     progress: RunProgress | None = None,
     error: str | None = None,
+    documents: Mapping[str, str | None] | None = None,
 ) -> str:
-    """What `record_run` does, within a transaction."""
+    """What `record_run` does, within a transaction; `documents` are texts for `run_info` and `run_parameters`."""
     run_id = description.run_id
     there = find_run(tx, run_id)
     if there is not None and there.digest == UNREADABLE:
@@ -136,31 +140,34 @@ def put_run(
         )
         state = "quarantined"
         there = find_run(tx, run_id)
-    now = datetime.now(UTC)
-    if there is None:
-        row = {
-            "run_id": run_id,
-            "platform": description.platform,
-            "instrument": description.instrument or None,
-            "flowcell": description.flowcell or None,
-            "started": description.started,
-            "state": state,
-            "folder": str(description.folder),
-            "error": error,
-            "digest": description.digest,
-            "updated": now,
-        }
-        tx.insert("runs", pa.Table.from_pylist([row], schema=_ROW))
-    else:
-        tx.execute(
-            "UPDATE runs SET state = ?, error = ?, folder = ?, updated = ? WHERE run_id = ?",
-            [state, error, str(description.folder), now, run_id],
-        )
+    # All in one statement: an UPDATE writes the row's file anew.
+    row: dict[str, object] = {
+        "state": state,
+        "error": error,
+        "folder": str(description.folder),
+        "updated": datetime.now(UTC),
+    }
     if progress is not None:
-        tx.execute(
-            "UPDATE runs SET cycles = ?, cycles_expected = ?, bytes = ? WHERE run_id = ?",
-            [progress.cycles, progress.cycles_expected, progress.bytes, run_id],
-        )
+        row |= {
+            "cycles": progress.cycles,
+            "cycles_expected": progress.cycles_expected,
+            "bytes": progress.bytes,
+        }
+    row |= documents or {}
+    if there is not None:
+        changes = ", ".join(f"{column} = ?" for column in row)
+        tx.execute(f"UPDATE runs SET {changes} WHERE run_id = ?", [*row.values(), run_id])
+        return run_id
+    row |= {
+        "run_id": run_id,
+        "platform": description.platform,
+        "instrument": description.instrument or None,
+        "flowcell": description.flowcell or None,
+        "started": description.started,
+        "digest": description.digest,
+    }
+    schema = pa.schema([_ROW.field(column) for column in row])
+    tx.insert("runs", pa.Table.from_pylist([row], schema=schema))
     return run_id
 
 

@@ -61,6 +61,10 @@ _LAYOUTS = pa.schema(
         ),
     ]
 )
+# What a lane of which no tile is in the lake has seen: counts come with tiles.
+_NONE_SEEN = pa.schema(
+    [("index1_seq", pa.string()), ("index2_seq", pa.string()), ("clusters", pa.int64())]
+).empty_table()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,7 @@ def assign_sheet(catalog: Catalog, run_id: str, sheet: Path | None, progress: Pr
         parameters = parse_run_parameters(text.encode(), Path(run_id)) if text is not None else None
         content = read_sample_sheet(sheet) if sheet is not None else None
         plans = plan_lanes(info, parameters, content)
-        if lanes := _lanes_to_read_again(catalog, run_id, plans):
+        if lanes := _lanes_to_read_again(_needs(catalog, run_id), plans):
             raise ConflictError(
                 f"the sheet asks for molecular identifiers or adapters to be found in lane {min(lanes)}, which is"
                 " done when base calls are read",
@@ -167,15 +171,17 @@ def put_assignment(
     with catalog.job("assign", parameters) as job:
         if sheet is not None:
             job.inputs.append(f"sample_sheet:{sheet.digest}")
+        needs = _needs(catalog, run_id)
         recounted = {}
         for lane, plan in plans.items():
-            if (counts := recount_barcodes(catalog, job, run_id, info, plan)) is not None:
+            counts = recount_barcodes(catalog, job, run_id, info, plan) if lane in needs else None
+            if counts is not None:
                 recounted[lane] = counts
-        lanes = {
-            lane: _match_seen(catalog, recounted.get(lane), run_id, plan, sheet)
-            for lane, plan in plans.items()
-        }
-        reread = _lanes_to_read_again(catalog, run_id, plans)
+        lanes = {}
+        for lane, plan in plans.items():
+            counted = recounted.get(lane) if lane in needs else _NONE_SEEN
+            lanes[lane] = _match_seen(catalog, counted, run_id, plan, sheet)
+        reread = _lanes_to_read_again(needs, plans)
         old = _sample_reads(catalog, run_id)
         old_groups = catalog.query("SELECT read_group_id FROM read_groups WHERE run_id = ?", [run_id])
         groups = {lane: read_group_ids(info, plan) for lane, plan in plans.items()}
@@ -183,16 +189,23 @@ def put_assignment(
             _refuse_imported(tx, run_id, groups)
             for lane in recounted:
                 tx.execute("DELETE FROM barcode_counts WHERE run_id = ? AND lane = ?", [run_id, lane])
-            for table in ("lane_layouts", "barcode_assignments", "read_groups"):
-                if tx.query(f"SELECT 1 FROM {table} WHERE run_id = ? LIMIT 1", [run_id]).num_rows:
-                    tx.execute(f"DELETE FROM {table} WHERE run_id = ?", [run_id])
+            # An assignment has rows in the first of these tables, in one transaction with those in the others.
+            there = [
+                table
+                for table in ("lane_layouts", "read_groups")
+                if tx.query(f"SELECT 1 FROM {table} WHERE run_id = ? LIMIT 1", [run_id]).num_rows
+            ]
+            if "lane_layouts" in there:
+                there.append("barcode_assignments")
+            for table in there:
+                tx.execute(f"DELETE FROM {table} WHERE run_id = ?", [run_id])
             tx.insert("lane_layouts", _layout_rows(run_id, info, plans))
             tx.insert("read_groups", _read_group_rows(run_id, info, plans, groups))
             for lane, seen in lanes.items():
                 tx.insert("barcode_assignments", assignment_rows(run_id, lane, groups[lane], seen))
             record_samples(tx, [entry.sample_id for plan in plans.values() for entry in plan.entries])
             _put_sheet(tx, run_id, sheet, job.id)
-            new = _sample_reads(tx, run_id)
+            new = _sample_reads(tx, run_id) if old else {}
             changed = sorted(
                 sample
                 for sample, reads in old.items()
@@ -370,10 +383,18 @@ def _sample_reads(source: Catalog | Transaction, run_id: str) -> dict[str, set[t
     return found
 
 
-def _lanes_to_read_again(catalog: Catalog, run_id: str, plans: Mapping[int, LanePlan]) -> set[int]:
-    """Lanes in whose reads something else is to be found than was when they were imported."""
+def _needs(catalog: Catalog, run_id: str) -> dict[int, set[str]]:
+    """What was found in the reads of each lane that has tiles in the lake."""
     rows = catalog.query("SELECT DISTINCT lane, needs FROM run_tiles WHERE run_id = ?", [run_id]).to_pylist()
-    return {row["lane"] for row in rows if row["needs"] != plans[row["lane"]].needs}
+    found: dict[int, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["lane"], set()).add(row["needs"])
+    return found
+
+
+def _lanes_to_read_again(needs: Mapping[int, set[str]], plans: Mapping[int, LanePlan]) -> set[int]:
+    """Lanes in whose reads something else is to be found than was when they were imported."""
+    return {lane for lane, found in needs.items() if found != {plans[lane].needs}}
 
 
 def _drop_derived(tx: Transaction, samples: Sequence[str], run_groups: pa.Table) -> None:

@@ -152,10 +152,11 @@ def convert_tile(
 def _commit_rows(tx: Transaction, tile: Tile, lane: Lane, clusters: _Clusters, job_id: str) -> set[bytes]:
     """Adds the small rows of a tile in place of earlier ones; the index sequences that are newly assigned."""
     place = [lane.run_id, lane.plan.lane, tile.number]
-    for table in _TILE_TABLES:
-        here = f"FROM {table} WHERE run_id = ? AND lane = ? AND tile = ?"
-        if tx.query(f"SELECT 1 {here} LIMIT 1", place).num_rows:
-            tx.execute(f"DELETE {here}", place)
+    here = "WHERE run_id = ? AND lane = ? AND tile = ?"
+    # What a tile has in any table came in one transaction with its row of `run_tiles`.
+    if tx.query(f"SELECT 1 FROM run_tiles {here} LIMIT 1", place).num_rows:
+        for table in _TILE_TABLES:
+            tx.execute(f"DELETE FROM {table} {here}", place)
     seen = clusters.barcodes
     mine = np.flatnonzero(seen.entry >= 0)
     sequences = np.concatenate([seen.index1[mine], seen.index2[mine]], axis=1)

@@ -149,7 +149,7 @@ def _ingest(run: IlluminaRun, catalog: Catalog, options: RunOptions, progress: P
     if options.sample_sheet is not None and not options.sample_sheet.is_file():
         raise NotFoundError("no such file", str(options.sample_sheet), "Give the sample sheet's path")
     try:
-        faults, rows, new = _import(run, catalog, options, progress)
+        faults, rows, new, there = _import(run, catalog, options, progress)
         keep_objects(catalog, run_id, illumina_objects(run.root), progress)
         interop = interop_metrics(run.root)
         seen = run.progress()
@@ -165,7 +165,6 @@ def _ingest(run: IlluminaRun, catalog: Catalog, options: RunOptions, progress: P
         raise _storage_error(error, run, catalog) from error
     for warning in interop.warnings:
         progress.note(f"{run_id}: {warning}")
-    there = len(_tiles_there(catalog, run_id))
     with catalog.record() as tx:
         put_metrics(tx, run_id, interop.metrics)
         put_faults(tx, run_id, faults)
@@ -176,23 +175,23 @@ def _ingest(run: IlluminaRun, catalog: Catalog, options: RunOptions, progress: P
 
 def _import(
     run: IlluminaRun, catalog: Catalog, options: RunOptions, progress: Progress
-) -> tuple[list[Fault], int, int]:
-    """Assigns and converts; what could not be converted, the rows written and the tiles imported."""
+) -> tuple[list[Fault], int, int, int]:
+    """Assigns and converts; what could not be converted, the rows written, the tiles imported and those there are."""
     run_id, info = run.info.run_id, run.info
-    # Set down before anything can fail: a new daemon tells by it whether the folder has changed since.
     seen = run.progress()
-    with catalog.record() as tx:
-        put_run(tx, run.describe(), "ingesting", progress=seen)
-        tx.execute(
-            "UPDATE runs SET run_info = ?, cycles_expected = ? WHERE run_id = ?",
-            [info.text, info.cycles, run_id],
-        )
     faults: list[Fault] = []
     try:
         parameters = read_run_parameters(run.root)
     except InputError as error:
         parameters = None
         faults.append(_fault_beside_calls(error))
+    # Set down before anything can fail: a new daemon tells by it whether the folder has changed since.
+    with catalog.record() as tx:
+        documents = {
+            "run_info": info.text,
+            "run_parameters": parameters.text if parameters is not None else None,
+        }
+        put_run(tx, run.describe(), "ingesting", progress=seen, documents=documents)
     try:
         sheet = _choose_sheet(run, catalog, options)
     except InputError as error:
@@ -203,13 +202,10 @@ def _import(
         progress.note(f"{sheet.path if sheet is not None else ''}: {warning}")
     plans = plan_lanes(info, parameters, sheet)
     folder = open_run_folder(run.root, info)
-    with catalog.record() as tx:
-        text = parameters.text if parameters is not None else None
-        tx.execute("UPDATE runs SET run_parameters = ? WHERE run_id = ?", [text, run_id])
     if _assignment_differs(catalog, run_id, plans, sheet):
         put_assignment(catalog, run_id, info, plans, sheet, progress)
-    of_tiles, rows, new = _convert(run, catalog, folder, plans, sheet, options, progress)
-    return faults + of_tiles, rows, new
+    of_tiles, rows, new, there = _convert(run, catalog, folder, plans, sheet, options, progress)
+    return faults + of_tiles, rows, new, there
 
 
 def _check_there(run: IlluminaRun, error: BaselakeError) -> None:
@@ -256,10 +252,13 @@ def _choose_sheet(run: IlluminaRun, catalog: Catalog, options: RunOptions) -> Sa
 def _assignment_differs(
     catalog: Catalog, run_id: str, plans: dict[int, LanePlan], sheet: SampleSheet | None
 ) -> bool:
-    record = find_run(catalog, run_id)
-    assert record is not None
-    lanes = catalog.query("SELECT count(*) AS lanes FROM lane_layouts WHERE run_id = ?", [run_id])["lanes"][0]
-    return lanes.as_py() != len(plans) or record.sample_sheet != (sheet.digest if sheet is not None else None)
+    (row,) = catalog.query(
+        "SELECT sample_sheet, (SELECT count(*) FROM lane_layouts WHERE run_id = $run) AS lanes FROM runs"
+        " WHERE run_id = $run",
+        {"run": run_id},
+    ).to_pylist()
+    digest = sheet.digest if sheet is not None else None
+    return bool(row["lanes"] != len(plans) or row["sample_sheet"] != digest)
 
 
 def _tiles_there(catalog: Catalog, run_id: str) -> dict[tuple[int, int], str]:
@@ -276,8 +275,8 @@ def _convert(
     sheet: SampleSheet | None,
     options: RunOptions,
     progress: Progress,
-) -> tuple[list[Fault], int, int]:
-    """Imports the tiles that are not there; what could not be, the rows written and the tiles imported."""
+) -> tuple[list[Fault], int, int, int]:
+    """Imports the tiles that are not there; what could not be, the rows written, the tiles imported and all there."""
     info = run.info
     there = _tiles_there(catalog, info.run_id)
     wanted = [place for place in info.tiles if there.get(place) != plans[place[0]].needs]
@@ -293,6 +292,7 @@ def _convert(
     # What contradicts the sheet comes to light before much is imported: a tile of each lane goes first.
     firsts = dict(sorted(((place[0], place) for place in wanted), reverse=True))
     wanted.sort(key=lambda place: place != firsts[place[0]])
+    assigned = _assigned(catalog, info.run_id)
     lanes = {
         lane: Lane(
             run_id=info.run_id,
@@ -300,12 +300,13 @@ def _convert(
             plan=plan,
             groups=read_group_ids(info, plan),
             sheet=str(sheet.path) if sheet is not None else "",
-            assigned=_assigned(catalog, info.run_id, lane),
+            assigned=assigned.get(lane, set()),
         )
         for lane, plan in plans.items()
     }
     workers, threads = _workers(catalog, folder, wanted)
-    rows = imported = 0
+    rows = 0
+    imported = set()
 
     def convert(place: tuple[int, int], task: Task) -> int:
         return convert_tile(
@@ -316,7 +317,7 @@ def _convert(
         for place, result in _in_parallel(convert, wanted, task, workers):
             try:
                 rows += result.result()
-                imported += 1
+                imported.add(place)
             except WrongSheetError:
                 raise
             except (InputError, NotFoundError) as error:
@@ -325,7 +326,7 @@ def _convert(
                 progress.note(f"lane {place[0]}, tile {place[1]} is left out: {error}")
     # As tiles end in any order: the same faults are told the same way at every look.
     faults.sort(key=lambda fault: (fault.lane or 0, fault.tile or 0, fault.cycle or 0, fault.path))
-    return faults, rows, imported
+    return faults, rows, len(imported), len(there.keys() | imported)
 
 
 def _in_parallel(work, places, task, workers) -> Iterator[tuple[tuple[int, int], Future[int]]]:  # type: ignore[no-untyped-def]
@@ -347,12 +348,16 @@ def _in_parallel(work, places, task, workers) -> Iterator[tuple[tuple[int, int],
                 yield running.pop(future), future
 
 
-def _assigned(catalog: Catalog, run_id: str, lane: int) -> set[bytes]:
+def _assigned(catalog: Catalog, run_id: str) -> dict[int, set[bytes]]:
+    """The index sequences of each lane that are some sample's."""
     rows = catalog.query(
-        "SELECT index1_seq || index2_seq AS sequence FROM barcode_assignments WHERE run_id = ? AND lane = ?",
-        [run_id, lane],
+        "SELECT lane, index1_seq || index2_seq AS sequence FROM barcode_assignments WHERE run_id = ?",
+        [run_id],
     )
-    return {sequence.encode() for sequence in rows["sequence"].to_pylist()}
+    found: dict[int, set[bytes]] = {}
+    for lane, sequence in zip(rows["lane"].to_pylist(), rows["sequence"].to_pylist(), strict=True):
+        found.setdefault(lane, set()).add(sequence.encode())
+    return found
 
 
 def _workers(catalog: Catalog, folder: RunFolder, places: list[tuple[int, int]]) -> tuple[int, int]:
