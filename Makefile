@@ -5,6 +5,9 @@ PYTHON ?= python3
 DATA ?= ../shared/data
 SLOW ?= 0
 BIN := .venv/bin
+# Tests make many small lakes, each with a database that waits for the disk: in memory where that has the room.
+MEMORY := $(shell test "$$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 8388608 2>/dev/null \
+	&& ! findmnt --noheadings --output OPTIONS /dev/shm | grep -q noexec && echo TMPDIR=/dev/shm)
 NATIVE := $(shell find lake catalog ingest compute -name '*.cpp' -o -name '*.h')
 
 .PHONY: help venv demo test lint docs bench clean
@@ -39,7 +42,7 @@ demo: venv
 	$(BIN)/baselake demo demo-data
 
 test: venv
-	$(BIN)/pytest -n 2 $(if $(filter 1,$(SLOW)),,-m "not slow")
+	$(MEMORY) $(BIN)/pytest -n 2 --dist worksteal $(if $(filter 1,$(SLOW)),,-m "not slow")
 
 lint: venv
 	$(BIN)/ruff check .

@@ -17,6 +17,11 @@ from .object_store import SeaweedFS, environment
 _SHARED = Path(__file__).parents[2] / "shared"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests come first: a worker that has one left at the end would be alone with it."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def _missing(what: str) -> None:
     """Skip, or fail where a run must not skip anything for want of a tool."""
     if os.environ.get("BASELAKE_REQUIRE_PEERS"):
