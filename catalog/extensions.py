@@ -10,6 +10,7 @@ import hashlib
 import importlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -83,5 +84,12 @@ def _found(name: str) -> Path:
 
 
 def _is_verified(extension: Path) -> bool:
+    found = extension.stat()
+    return _has_verified_digest(extension, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+@cache
+def _has_verified_digest(extension: Path, inode: int, size: int, written: int, changed: int) -> bool:
+    """Read once by a process that opens many lakes; a file that was written or replaced since is another one."""
     with open(extension, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() in _VERIFIED

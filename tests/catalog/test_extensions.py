@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import os
 import shutil
 from pathlib import Path
 
@@ -45,6 +46,23 @@ def test_another_file_is_left_to_duckdb_which_refuses_it(
 ) -> None:
     tampered = _tampered(tmp_path, "ducklake")
     monkeypatch.setattr(extensions, "_found", lambda name: tampered)
+    with pytest.raises(duckdb.Error, match="signature"):
+        extensions.open_duckdb({}, NAMES)
+
+
+def test_a_file_that_was_read_before_is_read_again_when_it_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ducklake.duckdb_extension"
+    shutil.copy2(_wheel_file("ducklake"), path)
+    found = extensions._found
+    monkeypatch.setattr(extensions, "_found", lambda name: path if name == "ducklake" else found(name))
+    extensions.open_duckdb({}, NAMES).close()
+    times = path.stat()
+    with open(path, "r+b") as file:
+        file.seek(0x400)
+        file.write(bytes([_wheel_file("ducklake").read_bytes()[0x400] ^ 1]))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     with pytest.raises(duckdb.Error, match="signature"):
         extensions.open_duckdb({}, NAMES)
 
