@@ -16,13 +16,4 @@ def events(
 def genotypes(
     costs: np.ndarray, caps: np.ndarray, reverse: np.ndarray, ploidy: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
-def align(
-    reads: list[str],
-    qualities: list[list[int]],
-    haplotypes: list[str],
-    diagonal: int,
-    left: int,
-    right: int,
-) -> list[float]: ...
-def gap_open_costs(haplotype: str) -> np.ndarray: ...
 def normalise(bases: np.ndarray, position: int, ref_length: int, alt: str) -> tuple[int, str, str]: ...

@@ -4,7 +4,7 @@
 #include <bit>
 #include <map>
 
-#include "realign.h"
+#include "compute/pairhmm/gaps.h"
 #include "triage.h"
 
 namespace baselake::pileup {
@@ -16,7 +16,8 @@ constexpr int32_t READ_FLANK = 30;     // aligned bases kept on either side of a
 // A haplotype as the set of candidate alleles it carries: bit i is alleles[i].
 struct CandidateHaplotype {
     uint64_t mask;
-    Haplotype sequence;
+    std::string bases;
+    std::vector<uint8_t> open;  // phred of a gap at each base
     int32_t shift_min, shift_max;  // running sum of insertions minus deletions
 };
 
@@ -29,20 +30,20 @@ struct RegionHaplotypes {
 // Writes the masked alleles into the reference over [begin, end). False where two of them overlap.
 inline bool spell(const std::vector<Allele>& alleles, uint64_t mask, const Window& reference, int32_t begin, int32_t end,
                   CandidateHaplotype& out) {
-    out = {mask, {}, 0, 0};
+    out = {mask, {}, {}, 0, 0};
     int32_t at = begin, shift = 0;
     for (size_t i = 0; i < alleles.size(); ++i) {
         if (!(mask >> i & 1)) continue;
         const Allele& a = alleles[i];
         if (a.position < at) return false;
-        out.sequence.bases += reference.slice(at, a.position);
-        out.sequence.bases += a.alt;
+        out.bases += reference.slice(at, a.position);
+        out.bases += a.alt;
         at = a.end();
         shift += a.shift();
         out.shift_min = std::min(out.shift_min, shift);
         out.shift_max = std::max(out.shift_max, shift);
     }
-    out.sequence.bases += reference.slice(at, end);
+    out.bases += reference.slice(at, end);
     return true;
 }
 
@@ -133,10 +134,10 @@ inline RegionHaplotypes region_haplotypes(const ActiveRegion& region, const std:
         CandidateHaplotype next;
         if (!spell(out.alleles, mask, reference, out.begin, end, next)) continue;
         auto same = std::find_if(out.haplotypes.begin(), out.haplotypes.end(),
-                                 [&](const CandidateHaplotype& h) { return h.sequence.bases == next.sequence.bases; });
+                                 [&](const CandidateHaplotype& h) { return h.bases == next.bases; });
         if (same == out.haplotypes.end()) {
             if (out.haplotypes.size() == MAX_HAPLOTYPES) break;
-            next.sequence.open = gap_open_costs(next.sequence.bases);
+            next.open = pairhmm::gap_open_qualities(next.bases);
             out.haplotypes.push_back(std::move(next));
         } else if (std::popcount(mask) < std::popcount(same->mask)) {
             same->mask = mask;

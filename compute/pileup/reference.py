@@ -1,4 +1,4 @@
-"""The slow, obvious oracle of the parts of `twin.cpp` that compute: pileup events, alignment and genotype costs.
+"""The slow, obvious oracle of the parts of `twin.cpp` that compute: pileup events, spelling and genotype costs.
 
 Written from `docs/calling-model.md`, one read, base and cell at a time. Costs are phred.
 """
@@ -13,8 +13,6 @@ from baselake.compute.pileup import DEFAULT_PARAMETERS, CallParameters
 _EXCLUDED = (
     0x4 | 0x100 | 0x200 | 0x400 | 0x800
 )  # unmapped, secondary, vendor-failed, duplicate, supplementary
-_REPEAT_DROP = {1: 2.4, 2: 3.5, 3: 3.0, 4: 3.0}
-_GAP_EXTEND = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,57 +60,6 @@ def substitutions(
             offset += int(length)
             position += int(length) if kind == "M" else 0
     return sorted(found)
-
-
-def gap_open_cost(haplotype: str, at: int) -> int:
-    """Cost of a one-unit gap at a base: the cheapest over the tandem repeats of units of 1 to 4 it lies in."""
-    best = 45
-    for unit in range(1, 5):
-        for first in range(len(haplotype) - unit + 1):
-            motif = haplotype[first : first + unit]
-            if "N" in motif or any(
-                unit % p == 0 and motif == motif[:p] * (unit // p) for p in range(1, unit)
-            ):
-                continue
-            length = unit
-            while first + length < len(haplotype) and haplotype[first + length] == motif[length % unit]:
-                length += 1
-            units = length // unit
-            if units >= 2 and first <= at < first + length:
-                beyond = max(0, units - (3 if unit == 1 else 2))
-                cost = 45 - int(_REPEAT_DROP[unit] * beyond) - (_GAP_EXTEND * (unit - 1) if beyond else 0)
-                best = min(best, max(8, cost))
-    return best
-
-
-def align_cost(read: str, quality: Sequence[int], haplotype: str) -> float:
-    """Cost of the best alignment of a whole read anywhere on a haplotype.
-
-    A mismatch costs its quality and 5 (one base of three), a base of quality 0 and an N nothing, a gap its
-    opening and 10 for each further base. A read does not begin with an insertion; a deletion is not at an end.
-    Nothing fits beyond the haplotype's ends.
-    """
-    beyond = len(read)
-    opening = [45] * beyond + [gap_open_cost(haplotype, at) for at in range(len(haplotype))] + [45] * beyond
-    haplotype = "-" * beyond + haplotype + "-" * beyond
-    columns = len(haplotype)
-    match = [0.0] * (columns + 1)  # after 0 read bases, at any haplotype base
-    insertion = [math.inf] * (columns + 1)
-    deletion = [math.inf] * (columns + 1)
-    for i, base in enumerate(read):
-        new_match, new_insertion = [math.inf] * (columns + 1), [math.inf] * (columns + 1)
-        new_deletion = [math.inf] * (columns + 1)
-        for j in range(columns + 1):
-            # Index j: haplotype bases used up.
-            if j:
-                fits = base == haplotype[j - 1] or haplotype[j - 1] == "N" or quality[i] == 0
-                before = min(match[j - 1], insertion[j - 1], deletion[j - 1])
-                new_match[j] = before + (0 if fits else quality[i] + 5)
-                new_deletion[j] = min(new_match[j - 1] + opening[j - 1], new_deletion[j - 1] + _GAP_EXTEND)
-            if i and j:
-                new_insertion[j] = min(match[j] + opening[j - 1], insertion[j] + _GAP_EXTEND)
-        match, insertion, deletion = new_match, new_insertion, new_deletion
-    return min(*match, *insertion)
 
 
 def genotype_costs(

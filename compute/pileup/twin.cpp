@@ -184,20 +184,6 @@ py::tuple genotypes(const In<float>& costs, const In<float>& caps, const In<uint
                           column<double>(found, [](const Genotype& g) { return g.cost; }));
 }
 
-std::vector<float> align(const std::vector<std::string>& reads, const std::vector<std::vector<uint8_t>>& qualities,
-                         const std::vector<std::string>& haplotypes, int diagonal, int left, int right) {
-    std::vector<Haplotype> targets;
-    for (const std::string& bases : haplotypes) targets.push_back({bases, gap_open_costs(bases)});
-    std::vector<Pairing> pairs;
-    for (size_t i = 0; i < reads.size(); ++i)
-        pairs.push_back({reads[i].data(), qualities[i].data(), static_cast<int>(reads[i].size()), &targets[i], diagonal, 0});
-    for (size_t i = 0; i < pairs.size(); i += LANES)
-        align_batch(pairs.data() + i, static_cast<int>(std::min<size_t>(LANES, pairs.size() - i)), left, right);
-    std::vector<float> costs;
-    for (const Pairing& pair : pairs) costs.push_back(pair.cost);
-    return costs;
-}
-
 py::tuple normalise(const In<uint8_t>& bases, int32_t position, int32_t ref_length, const std::string& alt) {
     const Contig contig(bases);
     const Window reference(contig.bases, contig.length, 0, contig.length);
@@ -214,7 +200,5 @@ PYBIND11_MODULE(_twin, module) {
     // The parts of the model that reference.py spells out, for the tests that hold the two together.
     module.def("events", &events);
     module.def("genotypes", &genotypes);
-    module.def("align", &align);
-    module.def("gap_open_costs", [](const std::string& haplotype) { return to_numpy(gap_open_costs(haplotype)); });
     module.def("normalise", &normalise);
 }

@@ -58,33 +58,6 @@ def call(table: pa.Table, contig: str = CONTIG, ploidy: int = 2) -> pa.Table:
 # The parts against their oracle
 
 
-@given(
-    haplotype=st.text("ACGT", min_size=12, max_size=40),
-    start=st.integers(0, 10),
-    edits=st.lists(
-        st.tuples(st.integers(0, 30), st.sampled_from(["A", "C", "G", "T", "", "AC"])), max_size=3
-    ),
-    quality=st.lists(st.sampled_from([0, 10, 25, 37]), min_size=80, max_size=80),
-)
-@settings(max_examples=150, deadline=None)
-def test_alignment_costs_equal_the_full_dynamic_programme(
-    haplotype: str, start: int, edits: list[tuple[int, str]], quality: list[int]
-) -> None:
-    read = haplotype[min(start, len(haplotype) - 4) :]
-    for at, bases in edits:
-        read = read[: at % len(read)] + bases + read[at % len(read) + 1 :] if len(read) > 3 else read
-    q = quality[: len(read)]
-    band = len(haplotype) + len(read)
-    (found,) = _twin.align([read], [q], [haplotype], 0, band, band)
-    assert found == pytest.approx(reference.align_cost(read, q, haplotype))
-
-
-@given(st.text("AC", min_size=1, max_size=30) | st.text("ACGTN", min_size=1, max_size=30))
-def test_gap_opening_costs_equal_the_oracle(haplotype: str) -> None:
-    expected = [reference.gap_open_cost(haplotype, at) for at in range(len(haplotype))]
-    assert _twin.gap_open_costs(haplotype).tolist() == expected
-
-
 @given(st.integers(1, 40), st.integers(1, 4), st.sampled_from([1, 2]), st.integers(0, 2**32 - 1))
 @settings(deadline=None)
 def test_genotype_costs_equal_the_oracle(fragments: int, n: int, ploidy: int, seed: int) -> None:
