@@ -2,7 +2,7 @@
 #pragma once
 
 #include "bias.h"
-#include "fragments.h"
+#include "assembled.h"
 #include "priors.h"
 
 namespace baselake::pileup {
@@ -42,7 +42,6 @@ constexpr double MAX_FISHER_STRAND = 60;
 constexpr double MIN_RANK_SUM = -6;
 constexpr double MIN_MEAN_MAPQ = 30;
 constexpr double MIN_BALANCE_LOG10_P = -5;
-constexpr float UNEXPLAINED = 60;             // two good bases of a stretch of a hundred are wrong: 1 read in 200
 constexpr double MAX_UNEXPLAINED_SHARE = 0.2;  // more: the region holds something that no candidate says
 constexpr double BALANCE_OVERDISPERSION = 0.02;  // of the beta-binomial: capture and mapping favour one allele a little
 
@@ -220,15 +219,15 @@ inline void call_site(const Site& site, const Genotype& best, const Evidence& ev
     }
 }
 
-inline void call_region(const ActiveRegion& active, const std::vector<Candidate>& all, const Pileup& pileup,
+// Whether the region was assembled.
+inline bool call_region(const ActiveRegion& active, const std::vector<Candidate>& all, const Pileup& pileup,
                         const Window& reference, const Region& region, const Parameters& parameters, std::vector<Call>& out) {
     Evidence evidence;
+    bool assembled = false;
     if (active.simple) {
         evidence = simple_evidence(active, all, pileup, reference);
     } else {
-        RegionHaplotypes haplotypes = region_haplotypes(active, all, pileup, reference);
-        join_touching(haplotypes, reference);
-        evidence = realigned_evidence(active, haplotypes, pileup);
+        evidence = complex_evidence(active, all, pileup, reference, parameters.min_base_quality, assembled);
     }
     for (const Allele& allele : evidence.alleles) evidence.rates.push_back(allele_prior(allele, reference, parameters));
     std::vector<Genotype> genotypes = genotype_costs(evidence.table, region.ploidy);
@@ -242,6 +241,7 @@ inline void call_region(const ActiveRegion& active, const std::vector<Candidate>
     const bool unexplained = mostly_unexplained(best, evidence);
     for (const Site& site : sites_of(called, evidence, reference))
         call_site(site, best, evidence, genotypes, pileup, reference, region, parameters, active.simple, unexplained, out);
+    return assembled;
 }
 
 }  // namespace baselake::pileup

@@ -248,6 +248,58 @@ def test_mismatches_that_an_insertion_explains_are_not_called() -> None:
     assert [(r, a) for _, r, a, _ in alleles(call(table, contig))] == [("C", "CTTG")]
 
 
+def clipped(contig: str, at: int, deleted: int, inserted: str, label: str) -> list[reference.Alignment]:
+    """Reads of a haplotype with one long change, aligned as far as they match and clipped beyond it."""
+    planted = contig[:at] + inserted + contig[at + deleted :]
+    (template,) = reads_with(contig, [], starts=[0])
+    reads = []
+    for number, start in enumerate(range(at - 150, at + len(inserted) + 50, 4)):
+        left, right = max(0, min(100, at - start)), max(0, min(100, start + 100 - at - len(inserted)))
+        placed = start + deleted - len(inserted) if right > left else start
+        if right > left and right < 100:
+            placed, cigar = at + deleted, f"{100 - right}S{right}M"
+        elif left >= right and 20 < left < 100:
+            cigar = f"{left}M{100 - left}S"
+        elif max(left, right) == 100:
+            cigar = "100M"
+        else:
+            continue
+        seq = planted[start : start + 100]
+        flag = 16 * (number % 2)
+        reads.append(
+            replace(template, start=placed, cigar=cigar, seq=seq, name=f"{label}{number}", flag=flag)
+        )
+    return reads
+
+
+@pytest.mark.parametrize(
+    ("deleted", "inserted"),
+    [(0, random_contig(40, 7)), (0, random_contig(70, 8)), (60, ""), (90, ""), (45, random_contig(12, 9))],
+)
+def test_what_only_soft_clips_show_is_assembled(deleted: int, inserted: str) -> None:
+    starts = range(MIDDLE - 160, MIDDLE + 150, 4)
+    reads = reads_with(CONTIG, [], starts=starts, label="ref")
+    table = as_table(reads + clipped(CONTIG, MIDDLE, deleted, inserted, "alt"))
+    called = alleles(call(table))
+    spelled, shift = CONTIG, 0
+    for start, ref, alt, gt in called:
+        assert gt in ("0/1", "0|1")
+        spelled = spelled[: start + shift] + alt + spelled[start + shift + len(ref) :]
+        shift += len(alt) - len(ref)
+    assert spelled == CONTIG[:MIDDLE] + inserted + CONTIG[MIDDLE + deleted :]
+
+
+def test_an_assembly_calls_nothing_that_a_neighbour_calls() -> None:
+    far = MIDDLE + 70
+    alt = other(CONTIG[far])
+    starts = range(MIDDLE - 160, MIDDLE + 150, 4)
+    reads = reads_with(CONTIG, [], starts=starts, label="ref")
+    planted = CONTIG[:far] + alt + CONTIG[far + 1 :]
+    called = alleles(call(as_table(reads + clipped(planted, MIDDLE, 0, random_contig(40, 7), "alt"))))
+    assert [(start, allele) for start, _, allele, _ in called if start == far] == [(far, alt)]
+    assert len(called) == 2
+
+
 @pytest.mark.parametrize("qualities", [(30, 30), (30, 20)])
 def test_overlapping_mates_are_one_observation(qualities: tuple[int, int]) -> None:
     alt = other(CONTIG[MIDDLE])
