@@ -15,7 +15,7 @@ from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference
 from baselake.compute.arrow_columns import string_buffers
 from baselake.compute.in_order import in_order
-from baselake.compute.pileup import DEFAULT_PARAMETERS, PADDING, CallParameters, call_region
+from baselake.compute.pileup import DEFAULT_PARAMETERS, LONGEST_READ, PADDING, CallParameters, call_region
 from baselake.compute.ploidy import is_sex_chromosome, ploidy_segments
 from baselake.errors import ConflictError, NotFoundError
 from baselake.lake.parquet import TableWriter
@@ -35,11 +35,6 @@ _MAX_WINDOW = 1_000_000
 _PARTS = 2
 # Windows with fewer alignments between them are read together: less than a row group is not decoded sooner.
 _READ_TOGETHER = ALIGNMENTS.row_group_rows
-
-
-# Longer reads have errors of another kind, for which the model's costs are not made; and what a region's calls depend
-# on lies within PADDING of it only if no read is longer.
-_LONGEST_READ = PADDING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,7 +331,7 @@ def _calls(
             for group, (alignments, long) in zip(groups, in_order(pool, read, groups, 2), strict=True):
                 if long and not told:
                     progress.note(
-                        f"{sample} has reads of over {_LONGEST_READ:,} bases: they take no part, variants are called"
+                        f"{sample} has reads of over {LONGEST_READ:,} bases: they take no part, variants are called"
                         " from short reads"
                     )
                     told = True
@@ -351,7 +346,7 @@ def _calls(
 
 def _short_reads(alignments: pa.Table) -> tuple[pa.Table, int]:
     """The alignments of reads that the model is made for, and how many others there are."""
-    long = np.diff(string_buffers(alignments["seq"].combine_chunks())[0]) > _LONGEST_READ
+    long = np.diff(string_buffers(alignments["seq"].combine_chunks())[0]) > LONGEST_READ
     number = int(np.count_nonzero(long))
     return (alignments.filter(pa.array(~long)) if number else alignments), number
 
@@ -390,7 +385,6 @@ def _genotype_rows(reference: str, sample: str, contig: str, calls: pa.Table) ->
         "sample_id": pa.repeat(sample, n),
         "variant_id": _variant_ids(contig, calls),
         "contig": pa.repeat(contig, n),
-        "ps": pa.nulls(n, pa.int32()),
     }
     return pa.table([columns[name] for name in GENOTYPES.schema.names], GENOTYPES.schema.names)
 

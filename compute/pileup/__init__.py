@@ -20,6 +20,12 @@ from baselake.lake.variants import FILTERS
 PADDING: int = _twin.PADDING
 """Bases on either side of a region whose alignments still shape what is called inside it."""
 
+LONGEST_READ: int = _twin.LONGEST_READ
+"""Longer reads have errors of another kind, for which the model's costs are not made."""
+
+GQ_BAND: int = _twin.GQ_BAND
+"""Bases whose GQ lies in one band of this width make one reference block."""
+
 ALIGNMENT_COLUMNS = ("start", "flag", "mapq", "cigar", "seq", "qual", "name", "duplicate")
 """The columns of ALIGNMENTS that the caller reads."""
 
@@ -103,10 +109,10 @@ def _gt(calls: Mapping[str, npt.NDArray]) -> tuple[pa.Array, npt.NDArray[np.int8
     own = calls["allele_index"]
     copies = np.stack([calls["gt_a"], calls["gt_b"]])
     as_row = np.where(copies <= 0, 0, np.where(copies == own, 1, 2)).astype(np.int8)
-    low, high = np.minimum(*as_row), np.maximum(*as_row)
-    haploid = calls["gt_b"] < 0
-    code = np.where(haploid, as_row[0], 3 + 3 * low + high)
-    texts = np.array(["0", "1", "2", *(f"{a}/{b}" for a in range(3) for b in range(3))])
+    haploid, phased = calls["gt_b"] < 0, calls["ps"] > 0
+    low, high = np.where(phased, as_row, [np.minimum(*as_row), np.maximum(*as_row)])
+    code = np.where(haploid, as_row[0], 3 + 9 * phased + 3 * low + high)
+    texts = np.array(["0", "1", "2", *(f"{a}{sign}{b}" for sign in "/|" for a in range(3) for b in range(3))])
     alternates = (as_row[0] == 1).astype(np.int8) + ((as_row[1] == 1) & ~haploid)
     return pa.array(texts[code], pa.string()), alternates
 
@@ -116,7 +122,34 @@ def _check_region(contig: npt.NDArray[np.uint8], start: int, end: int) -> None:
         raise ValueError(f"region [{start}, {end}) is not within a contig of {len(contig)} bases")
 
 
-def call_region(
+GAPS = (None, "no_usable_reads", "unknown_reference")
+"""Why nothing can be said of a base, as `RegionCalls.blocks` numbers it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionCalls:
+    """What calling one region gives.
+
+    Attributes:
+        calls: one row per called alternate allele, sorted by start, ref and alt: `start`, `ref`, `alt`, the columns
+            of GENOTYPES from `gt` to `base_q_rank_sum`, and `simple`: True where nothing else varies near the site,
+            so that plain base likelihoods settle it.
+        blocks: one row per stretch of the region that no call covers, in order: `start`, `end` (int32), `gap` (uint8,
+            into GAPS), `gq`, `min_dp` (int32, the least of its bases) and `dp_sum` (int64, the sum over them). Calls
+            and blocks together cover every base, blocks and the bases of calls' REF never the same.
+        simple: active regions of one position that base likelihoods settled.
+        realigned: those whose reads were compared with haplotypes of the pileup's candidates.
+        assembled: those whose reads were also assembled.
+    """
+
+    calls: pa.Table
+    blocks: pa.Table
+    simple: int
+    realigned: int
+    assembled: int
+
+
+def genotype_region(
     alignments: pa.Table,
     contig: npt.NDArray[np.uint8],
     start: int,
@@ -124,8 +157,8 @@ def call_region(
     *,
     ploidy: int = 2,
     parameters: CallParameters = DEFAULT_PARAMETERS,
-) -> pa.Table:
-    """Variants of one sample whose VCF start lies in [start, end) of a contig.
+) -> RegionCalls:
+    """Variants of one sample whose VCF start lies in [start, end) of a contig, and the blocks between them.
 
     Args:
         alignments: rows of that contig with `ALIGNMENT_COLUMNS`, in any order; all that touch the region and
@@ -136,11 +169,6 @@ def call_region(
         ploidy: 2 or 1.
         parameters: thresholds and priors.
 
-    Returns:
-        One row per called alternate allele, sorted by start, ref and alt: `start`, `ref`, `alt`, the columns of
-        GENOTYPES from `gt` to `base_q_rank_sum` but for `ps`, and `simple`: True where nothing else varies near
-        the site, so that plain base likelihoods settle it.
-
     Raises:
         ValueError: ploidy is neither 1 nor 2, or the region is not within the contig.
     """
@@ -149,7 +177,8 @@ def call_region(
     _check_region(contig, start, end)
     calls = _twin.call(_columns(alignments), contig, start, end, ploidy, asdict(parameters))
     gt, alt_copies = _gt(calls)
-    return pa.table(
+    simple, realigned, assembled = calls["regions"]
+    table = pa.table(
         {
             "start": calls["start"],
             "ref": _strings(calls["ref"]),
@@ -160,6 +189,7 @@ def call_region(
             "pl": _lists(calls["pl"]),
             "allele_index": calls["allele_index"],
             "site_pl": _lists(calls["site_pl"], empty_is_null=True),
+            "ps": pa.array(calls["ps"], mask=calls["ps"] == 0),
             "filters": _filter_names(calls["filters"]),
             **{name: calls[name] for name in ("qual", "mq")},
             "sb": _lists(calls["sb"]),
@@ -171,6 +201,22 @@ def call_region(
             "simple": calls["simple"].astype(bool),
         }
     )
+    return RegionCalls(
+        calls=table, blocks=pa.table(calls["blocks"]), simple=simple, realigned=realigned, assembled=assembled
+    )
+
+
+def call_region(
+    alignments: pa.Table,
+    contig: npt.NDArray[np.uint8],
+    start: int,
+    end: int,
+    *,
+    ploidy: int = 2,
+    parameters: CallParameters = DEFAULT_PARAMETERS,
+) -> pa.Table:
+    """The calls alone; arguments and errors as of `genotype_region`."""
+    return genotype_region(alignments, contig, start, end, ploidy=ploidy, parameters=parameters).calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,8 @@ import numpy as np
 Text = tuple[np.ndarray, np.ndarray]
 
 PADDING: int
+LONGEST_READ: int
+GQ_BAND: int
 
 def call(
     columns: dict[str, object], bases: np.ndarray, start: int, end: int, ploidy: int, given: dict[str, object]

@@ -23,7 +23,8 @@ struct Call {
     int32_t start;
     std::string ref, alt;
     int allele_index, site_alleles;  // alternates are counted from 1
-    int gt_a, gt_b;                  // gt_b -1: haploid
+    int gt_a, gt_b;                  // gt_b -1: haploid; in the order of the haplotypes where phased, else sorted
+    int32_t ps;                      // phase set: 1-based start of its first site; 0: unphased
     int gq, dp, ad_ref, ad_alt;
     std::vector<int32_t> pl, site_pl;
     float qual, mq;
@@ -162,11 +163,11 @@ inline bool mostly_unexplained(const Genotype& g, const Evidence& evidence) {
 }
 
 inline void call_site(const Site& site, const Genotype& best, const Evidence& evidence, const std::vector<Genotype>& genotypes,
-                      const Pileup& pileup, const Window& reference, const Region& region, const Parameters& parameters,
+                      const std::vector<Observation>& seen, int32_t ps, const Window& reference, int ploidy, const Parameters& parameters,
                       bool simple, bool unexplained, std::vector<Call>& out) {
     const auto n = static_cast<int>(site.alleles.size());
     double absent = std::numeric_limits<double>::infinity(), same = absent, other = absent, all = absent;
-    const bool haploid = region.ploidy == 1;
+    const bool haploid = ploidy == 1;
     const auto genotype_of = [&](const Genotype& g) {
         int a = site_allele(evidence.masks[static_cast<size_t>(g.a)], site), b = site_allele(evidence.masks[static_cast<size_t>(g.b)], site);
         return std::pair(std::min(a, b), std::max(a, b));
@@ -181,8 +182,7 @@ inline void call_site(const Site& site, const Genotype& best, const Evidence& ev
     }
     const double qual = std::min(absent - all, MAX_QUAL);
     if (qual < EMIT_QUAL) return;
-    const std::vector<double> cost = site_costs(site, evidence, genotypes, region.ploidy);
-    const std::vector<Observation> seen = observe(site, evidence, pileup);
+    const std::vector<double> cost = site_costs(site, evidence, genotypes, ploidy);
     double mapq_squares = 0;
     std::vector<int32_t> depth(static_cast<size_t>(n) + 1, 0);
     for (const Observation& o : seen) {
@@ -197,8 +197,9 @@ inline void call_site(const Site& site, const Genotype& best, const Evidence& ev
         call.alt = std::move(spelled.alt);
         call.allele_index = k;
         call.site_alleles = n;
-        call.gt_a = gt_a;
-        call.gt_b = haploid ? -1 : gt_b;
+        call.ps = ps;
+        call.gt_a = ps ? site_allele(evidence.masks[static_cast<size_t>(best.a)], site) : gt_a;
+        call.gt_b = haploid ? -1 : ps ? site_allele(evidence.masks[static_cast<size_t>(best.b)], site) : gt_b;
         call.gq = static_cast<int>(std::clamp(std::lround(other - all), 0L, long{MAX_GQ}));
         call.dp = static_cast<int>(seen.size());
         call.ad_ref = depth[0];
@@ -215,13 +216,44 @@ inline void call_site(const Site& site, const Genotype& best, const Evidence& ev
         call.base_q_rank_sum = rank_sum(seen, k, [](const Observation& o) { return o.quality; });
         call.simple = simple;
         call.filters = failed_filters(call, parameters) | (unexplained ? uint32_t{UNEXPLAINED_READS} : 0);
-        if (call.start >= region.start && call.start < region.end) out.push_back(std::move(call));
+        out.push_back(std::move(call));
     }
 }
 
-// Whether the region was assembled.
+// Phase sets of a region's sites, in order; 0: unphased. A heterozygous site belongs to the set of the nearest one
+// before it that reads link it to: LINKS more of those that cover both carry the two alleles as the called haplotypes do
+// than otherwise, and at most one in five otherwise.
+inline std::vector<int32_t> phase_sets(const std::vector<Site>& sites, const Genotype& best, const Evidence& evidence,
+                                       const std::vector<std::vector<Observation>>& seen, const Pileup& pileup) {
+    constexpr int LINKS = 2, AGAINST = 5;
+    const uint64_t one = evidence.masks[static_cast<size_t>(best.a)], two = evidence.masks[static_cast<size_t>(best.b)];
+    std::vector<int32_t> set(sites.size(), 0);
+    for (size_t i = 0; i < sites.size(); ++i) {
+        const int a = site_allele(one, sites[i]), b = site_allele(two, sites[i]);
+        if (a == b) continue;
+        for (size_t j = i; j-- > 0;) {
+            const int before_a = site_allele(one, sites[j]), before_b = site_allele(two, sites[j]);
+            if (before_a == before_b) continue;
+            int with = 0, against = 0;
+            for (size_t f = 0; f < seen[i].size(); ++f) {
+                const Read& read = pileup.reads[static_cast<size_t>(evidence.reads[f])];
+                if (read.start - read.clip_left() > sites[j].start || read.end + read.clip_right() <= sites[i].start) continue;
+                const int here = seen[i][f].allele, there = seen[j][f].allele;
+                if ((here != a && here != b) || (there != before_a && there != before_b)) continue;
+                ++((here == a) == (there == before_a) ? with : against);
+            }
+            if (with - against < LINKS || against * AGAINST > with + against) continue;
+            if (!set[j]) set[j] = sites[j].start + 1;
+            set[i] = set[j];
+            break;
+        }
+    }
+    return set;
+}
+
+// Calls every site of a region, wherever it lies. Whether the region was assembled.
 inline bool call_region(const ActiveRegion& active, const std::vector<Candidate>& all, const Pileup& pileup,
-                        const Window& reference, const Region& region, const Parameters& parameters, std::vector<Call>& out) {
+                        const Window& reference, int ploidy, const Parameters& parameters, std::vector<Call>& out) {
     Evidence evidence;
     bool assembled = false;
     if (active.simple) {
@@ -230,17 +262,22 @@ inline bool call_region(const ActiveRegion& active, const std::vector<Candidate>
         evidence = complex_evidence(active, all, pileup, reference, parameters.min_base_quality, assembled);
     }
     for (const Allele& allele : evidence.alleles) evidence.rates.push_back(allele_prior(allele, reference, parameters));
-    std::vector<Genotype> genotypes = genotype_costs(evidence.table, region.ploidy);
+    std::vector<Genotype> genotypes = genotype_costs(evidence.table, ploidy);
     for (Genotype& g : genotypes)
-        g.prior = genotype_prior(evidence.masks[static_cast<size_t>(g.a)], region.ploidy == 1 ? 0 : evidence.masks[static_cast<size_t>(g.b)],
+        g.prior = genotype_prior(evidence.masks[static_cast<size_t>(g.a)], ploidy == 1 ? 0 : evidence.masks[static_cast<size_t>(g.b)],
                                  evidence.rates);
     const Genotype& best = *std::min_element(genotypes.begin(), genotypes.end(), [](const Genotype& x, const Genotype& y) {
         return x.cost + x.prior < y.cost + y.prior;
     });
     const uint64_t called = evidence.masks[static_cast<size_t>(best.a)] | evidence.masks[static_cast<size_t>(best.b)];
     const bool unexplained = mostly_unexplained(best, evidence);
-    for (const Site& site : sites_of(called, evidence, reference))
-        call_site(site, best, evidence, genotypes, pileup, reference, region, parameters, active.simple, unexplained, out);
+    std::vector<Site> sites = sites_of(called, evidence, reference);
+    std::stable_sort(sites.begin(), sites.end(), [](const Site& x, const Site& y) { return x.start < y.start; });
+    std::vector<std::vector<Observation>> seen;
+    for (const Site& site : sites) seen.push_back(observe(site, evidence, pileup));
+    const std::vector<int32_t> sets = phase_sets(sites, best, evidence, seen, pileup);
+    for (size_t i = 0; i < sites.size(); ++i)
+        call_site(sites[i], best, evidence, genotypes, seen[i], sets[i], reference, ploidy, parameters, active.simple, unexplained, out);
     return assembled;
 }
 

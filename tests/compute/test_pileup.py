@@ -18,10 +18,12 @@ from baselake.compute import pileup
 from baselake.compute.pileup import (
     DEFAULT_PARAMETERS,
     FILTERS,
+    GQ_BAND,
     _twin,
     active_regions,
     activity,
     call_region,
+    genotype_region,
     reference,
 )
 from tests.compute.reads import as_bases, as_table, random_contig, reads_with
@@ -221,7 +223,7 @@ def test_neighbouring_insertion_deletion_and_substitution_are_called_together() 
     changes = [(MIDDLE + 2, 1, "C"), (MIDDLE + 6, 0, "GG"), (MIDDLE + 12, 3, "")]
     table = heterozygous(contig, changes)
     called = alleles(call(table, contig))
-    assert [gt for *_, gt in called] == ["0/1"] * 3
+    assert [gt for *_, gt in called] == ["0|1"] * 3
     spelled, shift = contig, 0
     for start, ref, alt, _ in called:
         spelled = spelled[: start + shift] + alt + spelled[start + shift + len(ref) :]
@@ -298,6 +300,45 @@ def test_an_assembly_calls_nothing_that_a_neighbour_calls() -> None:
     called = alleles(call(as_table(reads + clipped(planted, MIDDLE, 0, random_contig(40, 7), "alt"))))
     assert [(start, allele) for start, _, allele, _ in called if start == far] == [(far, alt)]
     assert len(called) == 2
+
+
+def phases(reads: list[reference.Alignment], contig: str = CONTIG) -> list[tuple[str, int | None]]:
+    return [(row["gt"], row["ps"]) for row in call(as_table(reads), contig).to_pylist()]
+
+
+def test_sites_of_one_region_are_phased_by_the_reads_that_link_them() -> None:
+    starts = range(MIDDLE - 160, MIDDLE + 100, 3)
+    one, two = ((at, 1, other(CONTIG[at])) for at in (MIDDLE, MIDDLE + 6))
+    reads = {
+        "none": reads_with(CONTIG, [], starts=starts, label="n"),
+        "both": reads_with(CONTIG, [one, two], starts=starts, label="b"),
+        "first": reads_with(CONTIG, [one], starts=starts, label="f"),
+        "second": reads_with(CONTIG, [two], starts=starts, label="s"),
+    }
+    assert phases(reads["none"] + reads["both"]) == [("0|1", MIDDLE + 1)] * 2
+    trans = phases(reads["first"] + reads["second"])
+    assert {gt for gt, _ in trans} == {"0|1", "1|0"}
+    assert [ps for _, ps in trans] == [MIDDLE + 1] * 2
+    # A homozygous site has no phase, and one heterozygous site alone none to share.
+    assert phases(reads["first"] + reads["both"]) == [("1/1", None), ("0/1", None)]
+    # Reads that contradict one another tell no phase.
+    assert {ps for _, ps in phases([read for some in reads.values() for read in some])} == {None}
+
+
+def test_sites_that_no_read_links_are_not_phased() -> None:
+    one, two = ((at, 1, other(CONTIG[at])) for at in (MIDDLE, MIDDLE + 8))
+    left, right = range(MIDDLE - 42, MIDDLE - 20, 2), range(MIDDLE + 3, MIDDLE + 8)
+    reads = []
+    for label, first, second in (("r", [], []), ("a", [one], [two])):
+        # From the left reads end before the second site, from the right they begin behind the first.
+        reads += reads_with(CONTIG, first, starts=[*left] * 2, length=25, label=f"{label}l")
+        reads += reads_with(CONTIG, second, starts=[*right] * 3, length=60, label=f"{label}r")
+    reads = [read for read in reads if read.start + len(read.seq) <= MIDDLE + 8 or read.start > MIDDLE]
+    found = call(as_table(reads)).to_pylist()
+    assert [(row["start"], row["gt"], row["ps"]) for row in found] == [
+        (MIDDLE, "0/1", None),
+        (MIDDLE + 8, "0/1", None),
+    ]
 
 
 @pytest.mark.parametrize("qualities", [(30, 30), (30, 20)])
@@ -426,6 +467,53 @@ def test_calls_depend_neither_on_row_order_nor_on_how_the_contig_is_cut(seed: in
         cuts = range(0, len(contig), size)
         parts = [call_region(shuffled, bases, at, min(at + size, len(contig))) for at in cuts]
         assert pa.concat_tables(parts).equals(whole)
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_calls_and_blocks_cover_every_base_once_however_the_contig_is_cut(seed: int) -> None:
+    contig, reads = noisy_sample(seed)
+    reads = [read for read in reads if not 900 <= read.start < 1100]
+    contig = contig[:50] + "N" * 7 + contig[57:]
+    table, bases = as_table(reads), as_bases(contig)
+    whole = genotype_region(table, bases, 0, len(contig))
+    covered = np.zeros(len(contig), int)
+    for row in whole.calls.to_pylist():
+        covered[row["start"] : row["start"] + len(row["ref"])] = 1
+    states = {}
+    for row in whole.blocks.to_pylist():
+        covered[row["start"] : row["end"]] += 1
+        for at in range(row["start"], row["end"]):
+            states[at] = (row["gap"], row["gq"] // GQ_BAND)
+    assert covered.tolist() == [1] * len(contig)
+    assert {pileup.GAPS[row["gap"]] for row in whole.blocks.to_pylist()} == set(pileup.GAPS)
+    assert all(states[at][0] == 2 for at in range(50, 57))
+    for size in (333, 1000):
+        cut = {}
+        for at in range(0, len(contig), size):
+            part = genotype_region(table, bases, at, min(at + size, len(contig)))
+            for row in part.blocks.to_pylist():
+                assert at <= row["start"] < row["end"] <= at + size
+                cut |= dict.fromkeys(range(row["start"], row["end"]), (row["gap"], row["gq"] // GQ_BAND))
+        assert cut == states
+
+
+def test_a_block_is_as_sure_as_its_fragments_make_it() -> None:
+    starts = [MIDDLE] * 20
+    reads = as_table(reads_with(CONTIG, [], starts=starts))
+    (block,) = genotype_region(reads, as_bases(CONTIG), MIDDLE, MIDDLE + 100).blocks.to_pylist()
+    # Twenty fragments, each of one copy in two: 20 x 10 log10 2.
+    assert (block["gq"], block["min_dp"], block["dp_sum"]) == (60, 20, 2000)
+    (haploid,) = genotype_region(reads, as_bases(CONTIG), MIDDLE, MIDDLE + 100, ploidy=1).blocks.to_pylist()
+    assert haploid["gq"] == 99
+    # One fragment that differs, of quality 35.
+    (odd,) = reads_with(CONTIG, [(MIDDLE + 50, 1, other(CONTIG[MIDDLE + 50]))], starts=[MIDDLE], label="odd")
+    reads = as_table([*reads_with(CONTIG, [], starts=starts), odd])
+    blocks = genotype_region(reads, as_bases(CONTIG), MIDDLE, MIDDLE + 100).blocks.to_pylist()
+    assert [(b["start"] - MIDDLE, b["end"] - MIDDLE, b["gq"]) for b in blocks] == [
+        (0, 50, 63),
+        (50, 51, 28),
+        (51, 100, 63),
+    ]
 
 
 def test_active_regions_tile_as_calls_do() -> None:
