@@ -1,12 +1,13 @@
 """Reference blocks of a sample: those of the parts of a contig joined, gaps between parts stated, rows of the table."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from baselake.catalog.job import Job
-from baselake.compute.pileup import GAPS, GQ_BAND
+from baselake.compute.pileup import GAPS, GQ_BANDS
 from baselake.compute.ploidy import PloidySegment
 from baselake.lake.parquet import TableWriter
 from baselake.lake.region import Region
@@ -93,7 +94,7 @@ class BlockWriter:
         return bool(
             last["end"] == first["start"]
             and all(last[name] == first[name] for name in ("gap", "ploidy"))
-            and last["gq"] // GQ_BAND == first["gq"] // GQ_BAND
+            and bisect_right(GQ_BANDS, last["gq"]) == bisect_right(GQ_BANDS, first["gq"])
         )
 
     def _flush(self) -> None:

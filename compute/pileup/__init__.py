@@ -23,8 +23,8 @@ PADDING: int = _twin.PADDING
 LONGEST_READ: int = _twin.LONGEST_READ
 """Longer reads have errors of another kind, for which the model's costs are not made."""
 
-GQ_BAND: int = _twin.GQ_BAND
-"""Bases whose GQ lies in one band of this width make one reference block."""
+GQ_BANDS: tuple[int, ...] = _twin.GQ_BANDS
+"""Bases whose GQ lies between the same two of these make one reference block."""
 
 ALIGNMENT_COLUMNS = ("start", "flag", "mapq", "cigar", "seq", "qual", "name", "duplicate")
 """The columns of ALIGNMENTS that the caller reads."""

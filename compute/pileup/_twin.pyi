@@ -4,7 +4,7 @@ Text = tuple[np.ndarray, np.ndarray]
 
 PADDING: int
 LONGEST_READ: int
-GQ_BAND: int
+GQ_BANDS: tuple[int, int, int]
 
 def call(
     columns: dict[str, object], bases: np.ndarray, start: int, end: int, ploidy: int, given: dict[str, object]

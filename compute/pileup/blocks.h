@@ -15,7 +15,13 @@ struct Block {
     int64_t dp_sum;
 };
 
-constexpr int GQ_BAND = 10;  // bases of one band make a block: the bands of the Broad Institute's whole-genome pipeline
+// Bases of one band of GQ make a block: the bands of the Broad Institute's reblocked gVCFs. Finer ones would be broken by
+// every sequencing error.
+constexpr std::array<int, 3> GQ_BANDS{20, 30, 40};
+
+inline int gq_band(int gq) {
+    return static_cast<int>(std::upper_bound(GQ_BANDS.begin(), GQ_BANDS.end(), gq) - GQ_BANDS.begin());
+}
 
 // Fragments that say something about each base of the window.
 inline std::vector<int32_t> informative_depth(const Pileup& pileup, const Window& reference) {
@@ -65,7 +71,7 @@ inline std::vector<Block> reference_blocks(const Pileup& pileup, const Window& r
         const double other = region.ploidy == 1 ? MIN_ERROR_COST * (dp - differing[i]) : HALF_COST * dp;
         const int32_t gq = gap == Gap::NONE ? static_cast<int32_t>(std::clamp(std::floor(other - against[i]), 0.0, double{MAX_GQ})) : 0;
         Block* last = blocks.empty() ? nullptr : &blocks.back();
-        if (last && last->end == position && last->gap == gap && last->gq / GQ_BAND == gq / GQ_BAND) {
+        if (last && last->end == position && last->gap == gap && gq_band(last->gq) == gq_band(gq)) {
             last->end = position + 1;
             last->gq = std::min(last->gq, gq);
             last->min_dp = std::min(last->min_dp, dp);

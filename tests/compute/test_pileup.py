@@ -2,6 +2,7 @@
 
 import random
 import subprocess
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -18,7 +19,7 @@ from baselake.compute import pileup
 from baselake.compute.pileup import (
     DEFAULT_PARAMETERS,
     FILTERS,
-    GQ_BAND,
+    GQ_BANDS,
     _twin,
     active_regions,
     activity,
@@ -483,7 +484,7 @@ def test_calls_and_blocks_cover_every_base_once_however_the_contig_is_cut(seed: 
     for row in whole.blocks.to_pylist():
         covered[row["start"] : row["end"]] += 1
         for at in range(row["start"], row["end"]):
-            states[at] = (row["gap"], row["gq"] // GQ_BAND)
+            states[at] = (row["gap"], bisect_right(GQ_BANDS, row["gq"]))
     assert covered.tolist() == [1] * len(contig)
     assert {pileup.GAPS[row["gap"]] for row in whole.blocks.to_pylist()} == set(pileup.GAPS)
     assert all(states[at][0] == 2 for at in range(50, 57))
@@ -493,7 +494,9 @@ def test_calls_and_blocks_cover_every_base_once_however_the_contig_is_cut(seed: 
             part = genotype_region(table, bases, at, min(at + size, len(contig)))
             for row in part.blocks.to_pylist():
                 assert at <= row["start"] < row["end"] <= at + size
-                cut |= dict.fromkeys(range(row["start"], row["end"]), (row["gap"], row["gq"] // GQ_BAND))
+                cut |= dict.fromkeys(
+                    range(row["start"], row["end"]), (row["gap"], bisect_right(GQ_BANDS, row["gq"]))
+                )
         assert cut == states
 
 
