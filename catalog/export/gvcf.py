@@ -6,6 +6,7 @@ alignments or a region that was not called, is a record without a genotype. Posi
 
 import heapq
 from collections.abc import Iterable, Iterator
+from math import comb
 from pathlib import Path
 
 from baselake.catalog.catalog import Catalog
@@ -79,9 +80,10 @@ def _with_unspecified(fields: list[str]) -> str:
         figures["AD"] += ",0"
     if figures.get("PL", ".") != ".":
         likelihoods = figures["PL"].split(",")
-        haploid = len(likelihoods) == alleles
+        # Genotypes are ordered by their greatest allele first, so those with a further one come last.
+        genotypes = comb(alleles + len(figures["GT"].replace("|", "/").split("/")), alleles)
         worst = str(max(map(int, likelihoods)))
-        figures["PL"] = ",".join(likelihoods + [worst] * (1 if haploid else alleles + 1))
+        figures["PL"] = ",".join(likelihoods + [worst] * (genotypes - len(likelihoods)))
     line = [*fields[:4], f"{fields[4]},<*>", *fields[5:9], ":".join(figures[name] for name in names)]
     return "\t".join(line) + "\n"
 

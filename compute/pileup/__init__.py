@@ -23,6 +23,9 @@ PADDING: int = _twin.PADDING
 LONGEST_READ: int = _twin.LONGEST_READ
 """Longer reads have errors of another kind, for which the model's costs are not made."""
 
+MAX_PLOIDY: int = _twin.MAX_PLOIDY
+"""Copies of a contig that can be genotyped."""
+
 GQ_BANDS: tuple[int, ...] = _twin.GQ_BANDS
 """Bases whose GQ lies between the same two of these make one reference block."""
 
@@ -104,17 +107,18 @@ def _filter_names(bits: npt.NDArray[np.uint32]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.array(list(FILTERS))[which], pa.string()))
 
 
-def _gt(calls: Mapping[str, npt.NDArray]) -> tuple[pa.Array, npt.NDArray[np.int8]]:
+def _gt(calls: Mapping[str, npt.NDArray], ploidy: int) -> tuple[pa.Array, npt.NDArray[np.int8]]:
     """GT numbered for each row's own alternate (0 reference, 1 it, 2 another), and its copies."""
-    own = calls["allele_index"]
-    copies = np.stack([calls["gt_a"], calls["gt_b"]])
-    as_row = np.where(copies <= 0, 0, np.where(copies == own, 1, 2)).astype(np.int8)
-    haploid, phased = calls["gt_b"] < 0, calls["ps"] > 0
-    low, high = np.where(phased, as_row, [np.minimum(*as_row), np.maximum(*as_row)])
-    code = np.where(haploid, as_row[0], 3 + 9 * phased + 3 * low + high)
-    texts = np.array(["0", "1", "2", *(f"{a}{sign}{b}" for sign in "/|" for a in range(3) for b in range(3))])
-    alternates = (as_row[0] == 1).astype(np.int8) + ((as_row[1] == 1) & ~haploid)
-    return pa.array(texts[code], pa.string()), alternates
+    copies = calls["gt"][1].reshape(-1, ploidy)
+    as_row = np.where(copies <= 0, 0, np.where(copies == calls["allele_index"][:, None], 1, 2)).astype(
+        np.int8
+    )
+    phased = calls["ps"] > 0
+    as_row = np.where(phased[:, None], as_row, np.sort(as_row, axis=1))
+    codes = (as_row * 3 ** np.arange(as_row.shape[1])).sum(axis=1) * 2 + phased
+    _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+    texts = np.array([("|" if phased[i] else "/").join(map(str, as_row[i])) for i in first], object)
+    return pa.array(texts[which], pa.string()), (as_row == 1).sum(axis=1).astype(np.int8)
 
 
 def _check_region(contig: npt.NDArray[np.uint8], start: int, end: int) -> None:
@@ -166,17 +170,17 @@ def genotype_region(
         contig: ASCII bases of the whole contig, any case, IUPAC codes counting as N. It is not copied.
         start: first base of the region, 0-based.
         end: the base after its last.
-        ploidy: 2 or 1.
+        ploidy: copies of the contig, from 1 to `MAX_PLOIDY`; sites are phased where it is 2.
         parameters: thresholds and priors.
 
     Raises:
-        ValueError: ploidy is neither 1 nor 2, or the region is not within the contig.
+        ValueError: ploidy is not from 1 to `MAX_PLOIDY`, or the region is not within the contig.
     """
-    if ploidy not in (1, 2):
-        raise ValueError(f"ploidy {ploidy} is neither 1 nor 2")
+    if not 1 <= ploidy <= MAX_PLOIDY:
+        raise ValueError(f"ploidy {ploidy} is not from 1 to {MAX_PLOIDY}")
     _check_region(contig, start, end)
     calls = _twin.call(_columns(alignments), contig, start, end, ploidy, asdict(parameters))
-    gt, alt_copies = _gt(calls)
+    gt, alt_copies = _gt(calls, ploidy)
     simple, realigned, assembled = calls["regions"]
     table = pa.table(
         {

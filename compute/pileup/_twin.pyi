@@ -4,6 +4,7 @@ Text = tuple[np.ndarray, np.ndarray]
 
 PADDING: int
 LONGEST_READ: int
+MAX_PLOIDY: int
 GQ_BANDS: tuple[int, int, int]
 
 def call(
@@ -17,5 +18,5 @@ def events(
 ) -> dict: ...
 def genotypes(
     costs: np.ndarray, caps: np.ndarray, reverse: np.ndarray, ploidy: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+) -> tuple[np.ndarray, np.ndarray]: ...
 def normalise(bases: np.ndarray, position: int, ref_length: int, alt: str) -> tuple[int, str, str]: ...

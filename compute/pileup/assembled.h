@@ -115,7 +115,7 @@ inline bool sound(const std::vector<Allele>& alleles, const ActiveRegion& region
 // Adds sequences of the window as haplotypes, those that are new. Alleles that lie in a neighbour's territory are
 // taken back: they are called there.
 inline void add_sequences(RegionHaplotypes& window, const std::vector<std::string>& sequences, const ActiveRegion& region,
-                          const Window& reference) {
+                          const Window& reference, size_t most) {
     std::vector<std::string> fresh;
     const auto known = [&](const std::string& sequence) {
         return std::any_of(window.haplotypes.begin(), window.haplotypes.end(), [&](const CandidateHaplotype& h) { return h.bases == sequence; });
@@ -137,7 +137,7 @@ inline void add_sequences(RegionHaplotypes& window, const std::vector<std::strin
         {offsets.data(), reinterpret_cast<const uint8_t*>(bases.data()), whole.data(), reinterpret_cast<const uint8_t*>(target.data()),
          static_cast<int64_t>(fresh.size()), query.data(), zero.data(), SLACK_OF_HAPLOTYPES, smithwaterman::HAPLOTYPE_SCORES});
     size_t added = 0;
-    for (size_t i = 0; i < fresh.size() && added < MAX_FOUND; ++i) {
+    for (size_t i = 0; i < fresh.size() && added < MAX_FOUND && window.haplotypes.size() < most; ++i) {
         std::vector<Allele> own = alleles_of(fresh[i], aligned[i].ops, window.begin, reference);
         std::erase_if(own, [&](const Allele& a) { return a.position < region.low || a.position >= region.high; });
         CandidateHaplotype next;
@@ -149,20 +149,20 @@ inline void add_sequences(RegionHaplotypes& window, const std::vector<std::strin
 }
 
 // The reads of a complex region against the haplotypes of its candidates; where these leave reads unexplained, also
-// against what the reads spell and an assembly gives. `assembled` tells whether that was done.
+// against what the reads spell and an assembly gives, `most` haplotypes in all. `assembled` tells whether that was done.
 inline Evidence complex_evidence(const ActiveRegion& region, const std::vector<Candidate>& all, const Pileup& pileup,
-                                 const Window& reference, int min_quality, bool& assembled) {
-    RegionHaplotypes haplotypes = region_haplotypes(region, all, pileup, reference, 0);
+                                 const Window& reference, int min_quality, size_t most, bool& assembled) {
+    RegionHaplotypes haplotypes = region_haplotypes(region, all, pileup, reference, 0, most);
     number_alleles(haplotypes, reference);
     Evidence evidence = realigned_evidence(region, haplotypes, pileup);
     assembled = wants_assembly(region, evidence, pileup, reference);
     if (!assembled) return evidence;
-    RegionHaplotypes more = region_haplotypes(region, all, pileup, reference, ASSEMBLY_FLANK);
+    RegionHaplotypes more = region_haplotypes(region, all, pileup, reference, ASSEMBLY_FLANK, most);
     const size_t known = more.haplotypes.size();
     std::vector<std::string> found = spanned_sequences(region, more, pileup, reference, min_quality);
     const std::vector<std::string> spelled = assembled_sequences(region, more, pileup, reference, min_quality);
     found.insert(found.end(), spelled.begin(), spelled.end());
-    add_sequences(more, found, region, reference);
+    add_sequences(more, found, region, reference, most);
     if (more.haplotypes.size() == known) return evidence;
     number_alleles(more, reference);
     return realigned_evidence(region, more, pileup);

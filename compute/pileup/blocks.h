@@ -44,7 +44,7 @@ inline std::vector<int32_t> informative_depth(const Pileup& pileup, const Window
 }
 
 // Blocks of [start, end) between the bases that calls cover. GQ is how much likelier the reference is than one copy of
-// something else: each fragment picks one of two copies (or, where there is one copy, errs), what differs speaks
+// something else: each fragment is of another copy (or, where there is one copy, errs), what differs speaks
 // against it by its quality.
 inline std::vector<Block> reference_blocks(const Pileup& pileup, const Window& reference, const Region& region, const std::vector<Call>& calls) {
     const std::vector<int32_t> depth = informative_depth(pileup, reference);
@@ -62,13 +62,14 @@ inline std::vector<Block> reference_blocks(const Pileup& pileup, const Window& r
         const int32_t from = std::max(call.start, region.start), to = std::min(call.start + static_cast<int32_t>(call.ref.size()), region.end);
         for (int32_t p = from; p < to; ++p) called[static_cast<size_t>(p - region.start)] = 1;
     }
+    const double elsewhere = region.ploidy == 1 ? 0 : -10 * std::log10(1 - 1.0 / region.ploidy);  // a fragment not of that copy
     std::vector<Block> blocks;
     for (size_t i = 0; i < n; ++i) {
         if (called[i]) continue;
         const int32_t position = region.start + static_cast<int32_t>(i);
         const int32_t dp = position < reference.begin() || position >= reference.end() ? 0 : depth[static_cast<size_t>(position - reference.begin())];
         const Gap gap = reference[position] == 'N' ? Gap::UNKNOWN_REFERENCE : dp == 0 ? Gap::NO_USABLE_READS : Gap::NONE;
-        const double other = region.ploidy == 1 ? MIN_ERROR_COST * (dp - differing[i]) : HALF_COST * dp;
+        const double other = region.ploidy == 1 ? MIN_ERROR_COST * (dp - differing[i]) : elsewhere * dp;
         const int32_t gq = gap == Gap::NONE ? static_cast<int32_t>(std::clamp(std::floor(other - against[i]), 0.0, double{MAX_GQ})) : 0;
         Block* last = blocks.empty() ? nullptr : &blocks.back();
         if (last && last->end == position && last->gap == gap && gq_band(last->gq) == gq_band(gq)) {

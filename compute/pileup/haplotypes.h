@@ -114,9 +114,9 @@ inline std::vector<uint64_t> allele_sets(const std::vector<const Candidate*>& ch
 }
 
 // The haplotypes of a region, with at least `least_flank` bases of the reference on either side of it. The same
-// sequence spelled twice keeps the spelling with fewer alleles.
+// sequence spelled twice keeps the spelling with fewer alleles. At most MAX_HAPLOTYPES, and `most`.
 inline RegionHaplotypes region_haplotypes(const ActiveRegion& region, const std::vector<Candidate>& all,
-                                          const Pileup& pileup, const Window& reference, int32_t least_flank) {
+                                          const Pileup& pileup, const Window& reference, int32_t least_flank, size_t most) {
     std::vector<const Candidate*> chosen;
     for (size_t i = region.first; i < region.last; ++i) chosen.push_back(&all[i]);
     if (chosen.size() > MAX_CANDIDATES) {
@@ -139,7 +139,7 @@ inline RegionHaplotypes region_haplotypes(const ActiveRegion& region, const std:
         auto same = std::find_if(out.haplotypes.begin(), out.haplotypes.end(),
                                  [&](const CandidateHaplotype& h) { return h.bases == next.bases; });
         if (same == out.haplotypes.end()) {
-            if (out.haplotypes.size() == MAX_HAPLOTYPES) break;
+            if (out.haplotypes.size() == std::min(MAX_HAPLOTYPES, most)) break;
             next.open = pairhmm::gap_open_qualities(next.bases);
             out.haplotypes.push_back(std::move(next));
         } else if (std::popcount(mask) < std::popcount(same->mask)) {

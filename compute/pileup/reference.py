@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
 from baselake.compute.pileup import DEFAULT_PARAMETERS, CallParameters
 
@@ -64,29 +65,27 @@ def substitutions(
 
 def genotype_costs(
     costs: Sequence[Sequence[float]], caps: Sequence[float], reverse: Sequence[bool], ploidy: int
-) -> dict[tuple[int, int], float]:
+) -> dict[tuple[int, ...], float]:
     """Cost of every genotype, given each fragment's cost under each allele.
 
     Args:
         costs: fragments by alleles.
         caps: by fragment, the most it may say against an allele.
         reverse: by fragment, its strand.
-        ploidy: 1 or 2; a haploid genotype is given as (a, a).
+        ploidy: copies; a genotype is given as the alleles of its copies, sorted.
     """
     relative = [[min(cost - min(row), cap) for cost in row] for row, cap in zip(costs, caps, strict=True)]
-    alleles = range(len(costs[0]))
     out = {}
-    for a in alleles:
-        for b in (a,) if ploidy == 1 else range(a, len(costs[0])):
-            total = 0.0
-            groups: dict[tuple[int, bool], list[float]] = {}
-            for row, strand in zip(relative, reverse, strict=True):
-                error = min(row[a], row[b])
-                either = (10 ** (-row[a] / 10) + 10 ** (-row[b] / 10)) / 2
-                total += -10 * math.log10(either) - error
-                if error > 0:
-                    groups.setdefault((row.index(min(row)), bool(strand)), []).append(error)
-            out[a, b] = total + _error_cost(groups, [bool(strand) for strand in reverse])
+    for genotype in combinations_with_replacement(range(len(costs[0])), ploidy):
+        total = 0.0
+        groups: dict[tuple[int, bool], list[float]] = {}
+        for row, strand in zip(relative, reverse, strict=True):
+            error = min(row[allele] for allele in genotype)
+            any_copy = sum(10 ** (-row[allele] / 10) for allele in genotype) / ploidy
+            total += -10 * math.log10(any_copy) - error
+            if error > 0:
+                groups.setdefault((row.index(min(row)), bool(strand)), []).append(error)
+        out[genotype] = total + _error_cost(groups, [bool(strand) for strand in reverse])
     return out
 
 

@@ -99,8 +99,7 @@ py::dict call_columns(const std::vector<Call>& calls) {
     out["ref"] = ragged<uint8_t>(calls, [](const Call& c) -> const std::string& { return c.ref; });
     out["alt"] = ragged<uint8_t>(calls, [](const Call& c) -> const std::string& { return c.alt; });
     out["allele_index"] = column<int8_t>(calls, [](const Call& c) { return c.allele_index; });
-    out["gt_a"] = column<int8_t>(calls, [](const Call& c) { return c.gt_a; });
-    out["gt_b"] = column<int8_t>(calls, [](const Call& c) { return c.gt_b; });
+    out["gt"] = ragged<int8_t>(calls, [](const Call& c) -> const std::vector<int8_t>& { return c.gt; });
     out["ps"] = column<int32_t>(calls, [](const Call& c) { return c.ps; });
     out["gq"] = column<int32_t>(calls, [](const Call& c) { return c.gq; });
     out["dp"] = column<int32_t>(calls, [](const Call& c) { return c.dp; });
@@ -199,9 +198,9 @@ py::tuple genotypes(const In<float>& costs, const In<float>& caps, const In<uint
     table.alleles = static_cast<int>(costs.shape(1));
     for (py::ssize_t f = 0; f < costs.shape(0); ++f) table.add(costs.data(f, 0), caps.at(f), reverse.at(f));
     const std::vector<Genotype> found = genotype_costs(table, ploidy);
-    return py::make_tuple(column<int32_t>(found, [](const Genotype& g) { return g.a; }),
-                          column<int32_t>(found, [](const Genotype& g) { return g.b; }),
-                          column<double>(found, [](const Genotype& g) { return g.cost; }));
+    std::vector<int16_t> copies;
+    for (const Genotype& g : found) copies.insert(copies.end(), g.begin(), g.end());
+    return py::make_tuple(to_numpy(std::move(copies)), column<double>(found, [](const Genotype& g) { return g.cost; }));
 }
 
 py::tuple normalise(const In<uint8_t>& bases, int32_t position, int32_t ref_length, const std::string& alt) {
@@ -216,6 +215,7 @@ py::tuple normalise(const In<uint8_t>& bases, int32_t position, int32_t ref_leng
 PYBIND11_MODULE(_twin, module) {
     module.attr("PADDING") = PADDING;
     module.attr("LONGEST_READ") = LONGEST_READ;
+    module.attr("MAX_PLOIDY") = MAX_PLOIDY;
     module.attr("GQ_BANDS") = py::make_tuple(GQ_BANDS[0], GQ_BANDS[1], GQ_BANDS[2]);
     module.def("call", &call);
     module.def("triage", &triage);

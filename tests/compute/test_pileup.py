@@ -61,16 +61,17 @@ def call(table: pa.Table, contig: str = CONTIG, ploidy: int = 2) -> pa.Table:
 # The parts against their oracle
 
 
-@given(st.integers(1, 40), st.integers(1, 4), st.sampled_from([1, 2]), st.integers(0, 2**32 - 1))
+@given(st.integers(1, 40), st.integers(1, 4), st.integers(1, 4), st.integers(0, 2**32 - 1))
 @settings(deadline=None)
 def test_genotype_costs_equal_the_oracle(fragments: int, n: int, ploidy: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     costs = rng.choice([0, 2, 10, 30, 42.5], size=(fragments, n)).astype(np.float32)
     caps = rng.choice([20, 45], size=fragments).astype(np.float32)
     reverse = rng.integers(0, 2, fragments).astype(np.uint8)
-    a, b, cost = _twin.genotypes(costs, caps, reverse, ploidy)
+    copies, cost = _twin.genotypes(costs, caps, reverse, ploidy)
     expected = reference.genotype_costs(costs.tolist(), caps.tolist(), reverse.tolist(), ploidy)
-    found = dict(zip(zip(a.tolist(), b.tolist(), strict=True), cost.tolist(), strict=True))
+    genotypes = map(tuple, copies.reshape(-1, ploidy).tolist())
+    found = dict(zip(genotypes, cost.tolist(), strict=True))
     assert found == pytest.approx(expected, abs=1e-3)
 
 
@@ -217,6 +218,41 @@ def test_a_haploid_sample_has_one_allele_and_two_likelihoods() -> None:
     assert row["alt_copies"] == 1
     assert row["pl"][1] == 0
     assert len(row["pl"]) == 2
+
+
+@pytest.mark.parametrize(("ploidy", "copies"), [(3, 1), (3, 2), (4, 1), (4, 3), (4, 4), (6, 2)])
+@pytest.mark.parametrize("change", [(MIDDLE, 1, "-"), (MIDDLE, 0, "GAT"), (MIDDLE, 3, "")])
+def test_any_ploidy_is_genotyped(ploidy: int, copies: int, change: tuple[int, int, str]) -> None:
+    position, replaced, new = change
+    new = other(CONTIG[position]) if new == "-" else new
+    starts = range(MIDDLE - 160, MIDDLE + 100, 3)
+    reads = []
+    for copy in range(ploidy):
+        changes = [(position, replaced, new)] if copy < copies else []
+        reads += reads_with(CONTIG, changes, starts=starts, label=f"c{copy}-")
+    (row,) = call(as_table(reads), ploidy=ploidy).to_pylist()
+    assert row["gt"] == "/".join("0" * (ploidy - copies) + "1" * copies)
+    assert row["alt_copies"] == copies
+    assert len(row["pl"]) == ploidy + 1
+    assert row["pl"][copies] == 0
+    assert row["gq"] > 20
+
+
+def test_three_alleles_of_a_tetraploid() -> None:
+    ref = CONTIG[MIDDLE]
+    one, two = (base for base in "ACGT" if base != ref and base != other(ref))
+    starts = range(MIDDLE - 160, MIDDLE + 100, 3)
+    reads = []
+    for copy, base in enumerate((ref, one, one, two)):
+        reads += reads_with(
+            CONTIG, [(MIDDLE, 1, base)] if base != ref else [], starts=starts, label=f"c{copy}"
+        )
+    rows = {row["alt"]: row for row in call(as_table(reads), ploidy=4).to_pylist()}
+    assert rows[one]["gt"] == "0/1/1/2"
+    assert rows[two]["gt"] == "0/1/2/2"
+    # VCF's order of 15 genotypes: 0000 0001 0011 0111 1111 0002 0012 0112 1112 0022 0122 ...
+    assert len(rows[one]["site_pl"]) == 15
+    assert rows[one]["site_pl"].index(0) == (7 if rows[one]["allele_index"] == 1 else 10)
 
 
 def test_neighbouring_insertion_deletion_and_substitution_are_called_together() -> None:
@@ -421,8 +457,9 @@ def test_unusable_reads_take_no_part(column: str, value: object) -> None:
 
 
 def test_an_impossible_request_is_refused() -> None:
-    with pytest.raises(ValueError, match="ploidy 3"):
-        call(homozygous(CONTIG, []), ploidy=3)
+    for ploidy in (0, pileup.MAX_PLOIDY + 1):
+        with pytest.raises(ValueError, match=f"ploidy {ploidy} is not from 1 to 8"):
+            call(homozygous(CONTIG, []), ploidy=ploidy)
     with pytest.raises(ValueError, match="not within"):
         call_region(homozygous(CONTIG, []), as_bases(CONTIG), 0, len(CONTIG) + 1)
 
