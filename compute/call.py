@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -15,17 +15,25 @@ from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference
 from baselake.compute.arrow_columns import string_buffers
 from baselake.compute.in_order import in_order
-from baselake.compute.pileup import DEFAULT_PARAMETERS, PADDING, CallParameters, call_region
-from baselake.compute.ploidy import is_sex_chromosome, ploidy_segments
+from baselake.compute.pileup import (
+    DEFAULT_PARAMETERS,
+    LONGEST_READ,
+    PADDING,
+    CallParameters,
+    RegionCalls,
+    genotype_region,
+)
+from baselake.compute.ploidy import PloidySegment, is_sex_chromosome, ploidy_segments
+from baselake.compute.reference_blocks import BlockWriter
 from baselake.errors import ConflictError, NotFoundError
 from baselake.lake.parquet import TableWriter
 from baselake.lake.region import Region, parse_region
-from baselake.lake.schema import ALIGNMENTS, GENOTYPES, VARIANTS
+from baselake.lake.schema import ALIGNMENTS, GENOTYPES, REFERENCE_BLOCKS, VARIANTS
 from baselake.lake.variants import variant_types
 from baselake.progress import QUIET, Progress
 
 # A change of the model that changes calls must change this: samples called by another model are called again.
-MODEL = "pileup-3"
+MODEL = "haplotype-1"
 
 # Alignments read at a time: enough to keep a query's overhead small, few enough (about 200 MB at 150 bp) for
 # several windows to be in memory.
@@ -35,11 +43,6 @@ _MAX_WINDOW = 1_000_000
 _PARTS = 2
 # Windows with fewer alignments between them are read together: less than a row group is not decoded sooner.
 _READ_TOGETHER = ALIGNMENTS.row_group_rows
-
-
-# Longer reads have errors of another kind, for which the model's costs are not made; and what a region's calls depend
-# on lies within PADDING of it only if no read is longer.
-_LONGEST_READ = PADDING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +159,10 @@ def _call_sample(
     with catalog.job("call", asked) as job:
         job.inputs.extend(sorted({file for span in spans for file in span.files}))
         windows = list(_windows(spans, reference, region, sex))
-        calls = _calls(catalog, sample, reference, windows, progress, parameters)
-        alleles = _write_genotypes(job, sample, reference.name, calls)
+        called = _calls(catalog, sample, reference, windows, progress, parameters)
+        wanted = {span.contig: _segments(span.contig, reference, region, sex) for span in spans}
+        beside = _blocks_beside(catalog, sample, reference, region)
+        alleles, counts = _write_calls(job, sample, reference.name, called, wanted, beside)
         with job.commit() as tx:
             if tx.query(alignments_made, {"reference": reference.name, "sample": sample}) != made:
                 raise ConflictError(
@@ -169,6 +174,12 @@ def _call_sample(
             for contig, found in alleles.items():
                 rows = _variant_rows(reference.name, contig, found)
                 tx.add_new("variants", rows, ("reference", "variant_id"))
+    if total := sum(counts):
+        simple, realigned, assembled = (f"{100 * count / total:.1f}%" for count in counts)
+        progress.note(
+            f"{sample} may vary at {total:,} places: base qualities settle {simple}, haplotypes of the alignments"
+            f" {realigned}, local assembly was needed for {assembled}"
+        )
 
 
 def _sex(catalog: Catalog, sample: str) -> str | None:
@@ -251,14 +262,24 @@ def _windows(
     """The stretches to read, in order; none where nothing is aligned or the sample has no such chromosome."""
     for span in spans:
         cuts = list(_cuts(span.stretches))
-        for segment in ploidy_segments(span.contig, reference.lengths, sex):
-            low, high = segment.start, segment.end
-            if region is not None:
-                low, high = max(low, region.start), min(high, region.end)
-            for first, last, bins in cuts if segment.ploidy else ():
-                start, end = max(first, low), min(last, high)
+        for segment in _segments(span.contig, reference, region, sex):
+            for first, last, bins in cuts:
+                start, end = max(first, segment.start), min(last, segment.end)
                 if start < end:
                     yield _Window(region=Region(span.contig, start, end), ploidy=segment.ploidy, bins=bins)
+
+
+def _segments(
+    contig: str, reference: Reference, region: Region | None, sex: str | None
+) -> list[PloidySegment]:
+    """What of a contig is to be called, in order: not where the sample has no copy."""
+    low, high = (region.start, region.end) if region is not None else (0, reference.lengths[contig])
+    cut = (
+        replace(segment, start=max(segment.start, low), end=min(segment.end, high))
+        for segment in ploidy_segments(contig, reference.lengths, sex)
+        if segment.ploidy
+    )
+    return [segment for segment in cut if segment.start < segment.end]
 
 
 def _cuts(
@@ -304,8 +325,8 @@ def _calls(
     windows: Sequence[_Window],
     progress: Progress,
     parameters: CallParameters,
-) -> Iterator[tuple[str, pa.Table]]:
-    """Contig and calls of every part of every window, in order, computed on all cores.
+) -> Iterator[tuple[Region, int, RegionCalls]]:
+    """Every part of every window, its ploidy and what was called there, in order, computed on all cores.
 
     While parts of one window are called the next windows are read.
     """
@@ -320,11 +341,14 @@ def _calls(
         rows = catalog.query(sql, {"reference": reference.name, "sample": sample, **bounds}).combine_chunks()
         return _short_reads(rows)
 
-    def call(part: tuple[Region, int, pa.Table]) -> tuple[Region, pa.Table]:
+    def call(part: tuple[Region, int, pa.Table]) -> tuple[Region, int, RegionCalls]:
         where, ploidy, alignments = part
         bases = reference.bases(where.contig, 0, reference.lengths[where.contig])
-        calls = call_region(alignments, bases, where.start, where.end, ploidy=ploidy, parameters=parameters)
-        return where, calls
+        return (
+            where,
+            ploidy,
+            genotype_region(alignments, bases, where.start, where.end, ploidy=ploidy, parameters=parameters),
+        )
 
     with (
         ThreadPoolExecutor(threads) as pool,
@@ -336,7 +360,7 @@ def _calls(
             for group, (alignments, long) in zip(groups, in_order(pool, read, groups, 2), strict=True):
                 if long and not told:
                     progress.note(
-                        f"{sample} has reads of over {_LONGEST_READ:,} bases: they take no part, variants are called"
+                        f"{sample} has reads of over {LONGEST_READ:,} bases: they take no part, variants are called"
                         " from short reads"
                     )
                     told = True
@@ -344,37 +368,80 @@ def _calls(
                     for where in window.parts(_PARTS * threads):
                         yield where, window.ploidy, alignments
 
-        for where, calls in in_order(pool, call, parts(), _PARTS * threads):
-            yield where.contig, calls
+        for where, ploidy, found in in_order(pool, call, parts(), _PARTS * threads):
+            yield where, ploidy, found
             task.advance(where.end - where.start)
 
 
 def _short_reads(alignments: pa.Table) -> tuple[pa.Table, int]:
     """The alignments of reads that the model is made for, and how many others there are."""
-    long = np.diff(string_buffers(alignments["seq"].combine_chunks())[0]) > _LONGEST_READ
+    long = np.diff(string_buffers(alignments["seq"].combine_chunks())[0]) > LONGEST_READ
     number = int(np.count_nonzero(long))
     return (alignments.filter(pa.array(~long)) if number else alignments), number
 
 
-def _write_genotypes(
-    job: Job, sample: str, reference: str, calls: Iterable[tuple[str, pa.Table]]
-) -> dict[str, pa.Table]:
-    """Write the genotypes, one file a contig; returns the alleles (start, ref, alt) of each contig."""
-    alleles: dict[str, list[pa.Table]] = {}
-    writer: TableWriter | None = None
-    for contig, table in calls:
-        if not table.num_rows:
-            continue
-        if contig not in alleles:
-            if writer is not None:
-                writer.close()
-            writer = job.writer("genotypes", {"reference": reference, "sample_id": sample, "contig": contig})
-        alleles.setdefault(contig, []).append(table.select(["start", "ref", "alt"]))
-        assert writer is not None  # opened with the contig's first rows
-        writer.write(_genotype_rows(reference, sample, contig, table))
-    if writer is not None:
-        writer.close()
-    return {contig: pa.concat_tables(tables) for contig, tables in alleles.items()}
+def _blocks_beside(catalog: Catalog, sample: str, reference: Reference, region: Region | None) -> pa.Table:
+    """What is left of earlier blocks that reach into a region, cut at its ends."""
+    if region is None:
+        return REFERENCE_BLOCKS.schema.empty_table()
+    bounds = {"contig": region.contig, "start": region.start, "end": region.end}
+    sql = catalog.statement("blocks_beside")
+    return catalog.query(sql, {"reference": reference.name, "sample": sample, **bounds})
+
+
+def _write_calls(
+    job: Job,
+    sample: str,
+    reference: str,
+    called: Iterable[tuple[Region, int, RegionCalls]],
+    wanted: Mapping[str, Sequence[PloidySegment]],
+    beside: pa.Table,
+) -> tuple[dict[str, pa.Table], tuple[int, int, int]]:
+    """Write genotypes and reference blocks, one file each a contig.
+
+    Returns:
+        The alleles (start, ref, alt) of each contig, and how many active regions were simple, realigned, assembled.
+    """
+    alleles: dict[str, pa.Table] = {}
+    counts = (0, 0, 0)
+    before = beside.slice(0, int(np.count_nonzero(beside["end"].to_numpy() <= _first(wanted))))
+    after = beside.slice(before.num_rows)
+    parts = groupby(called, key=lambda part: part[0].contig)
+    held = next(parts, None)
+    for contig, segments in wanted.items():
+        blocks = BlockWriter(job, reference, sample, contig, segments)
+        blocks.keep(before)
+        genotypes: TableWriter | None = None
+        tables: list[pa.Table] = []
+        for where, ploidy, found in held[1] if held is not None and held[0] == contig else ():
+            counts = (
+                counts[0] + found.simple,
+                counts[1] + found.realigned,
+                counts[2] + found.assembled,
+            )
+            blocks.add(where, ploidy, found.blocks)
+            if not found.calls.num_rows:
+                continue
+            if genotypes is None:
+                genotypes = job.writer(
+                    "genotypes", {"reference": reference, "sample_id": sample, "contig": contig}
+                )
+            tables.append(found.calls.select(["start", "ref", "alt"]))
+            genotypes.write(_genotype_rows(reference, sample, contig, found.calls))
+        if held is not None and held[0] == contig:
+            held = next(parts, None)
+        if genotypes is not None:
+            genotypes.close()
+            alleles[contig] = pa.concat_tables(tables)
+        blocks.finish()
+        blocks.keep(after)
+        blocks.close()
+    return alleles, counts
+
+
+def _first(wanted: Mapping[str, Sequence[PloidySegment]]) -> int:
+    """The first base that is called."""
+    return min((segment.start for segments in wanted.values() for segment in segments), default=0)
 
 
 def _variant_ids(contig: str, calls: pa.Table) -> pa.Array:
@@ -390,7 +457,6 @@ def _genotype_rows(reference: str, sample: str, contig: str, calls: pa.Table) ->
         "sample_id": pa.repeat(sample, n),
         "variant_id": _variant_ids(contig, calls),
         "contig": pa.repeat(contig, n),
-        "ps": pa.nulls(n, pa.int32()),
     }
     return pa.table([columns[name] for name in GENOTYPES.schema.names], GENOTYPES.schema.names)
 
@@ -413,13 +479,18 @@ def _variant_rows(reference: str, contig: str, alleles: pa.Table) -> pa.Table:
 
 
 def _replace(tx: Transaction, sample: str, reference: str, region: Region | None) -> None:
-    """Delete the genotypes that the new ones replace."""
+    """Delete the genotypes and blocks that the new ones replace."""
     where, values = "reference = ? AND sample_id = ?", [reference, sample]
     if region is None:
         tx.execute(f"DELETE FROM genotypes WHERE {where}", values)
-    else:
-        bounds = [region.contig, region.start, region.end]
-        tx.execute(
-            f"DELETE FROM genotypes WHERE {where} AND contig = ? AND start >= ? AND start < ?",
-            [*values, *bounds],
-        )
+        tx.execute(f"DELETE FROM reference_blocks WHERE {where}", values)
+        return
+    bounds = [region.contig, region.start, region.end]
+    tx.execute(
+        f"DELETE FROM genotypes WHERE {where} AND contig = ? AND start >= ? AND start < ?",
+        [*values, *bounds],
+    )
+    tx.execute(
+        f'DELETE FROM reference_blocks WHERE {where} AND contig = ? AND "end" > ? AND start < ?',
+        [*values, *bounds],
+    )

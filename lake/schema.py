@@ -193,6 +193,28 @@ GENOTYPES = _spec(
     encodings=MappingProxyType({"variant_id": "DELTA_BYTE_ARRAY", "start": "DELTA_BINARY_PACKED"}),
 )
 
+# What a called sample has where no genotype is: a stretch of the reference, or a gap.
+REFERENCE_BLOCKS = _spec(
+    "reference_blocks",
+    [
+        ("reference", pa.string()),
+        ("sample_id", pa.string()),
+        ("contig", pa.string()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("ploidy", pa.int8()),  # copies of the contig there
+        # why nothing can be said: no_usable_reads, unknown_reference; NULL: all copies are the reference's
+        ("gap", pa.string()),
+        ("gq", pa.int32()),  # phred, the least of the block's bases; 0 in a gap
+        ("dp", pa.int32()),  # fragments, the mean over the block, rounded down
+        ("min_dp", pa.int32()),  # the least
+    ],
+    partition_by=("reference", "sample_id", "contig"),
+    sort_by=("start",),
+    dictionary=("reference", "sample_id", "contig", "ploidy", "gap", "gq", "dp", "min_dp"),
+    encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "end": "DELTA_BINARY_PACKED"}),
+)
+
 # How many clusters of a tile have which index sequence, of the cycles that tell samples apart, and what their reads
 # are worth: a sample's yield, the top unknown barcodes and a late sheet's assignment need nothing else.
 BARCODE_COUNTS = _spec(
@@ -217,5 +239,8 @@ BARCODE_COUNTS = _spec(
 )
 
 TABLES: Mapping[str, TableSpec] = MappingProxyType(
-    {spec.name: spec for spec in (READ_RECORDS, ALIGNMENTS, VARIANTS, GENOTYPES, BARCODE_COUNTS)}
+    {
+        spec.name: spec
+        for spec in (READ_RECORDS, ALIGNMENTS, VARIANTS, GENOTYPES, REFERENCE_BLOCKS, BARCODE_COUNTS)
+    }
 )

@@ -102,7 +102,7 @@ def test_from_fastq_files(lake: Lake, inputs: Path) -> None:
         )
         assert row["started"] < row["finished"]
         assert Path(row["data_file"]).is_file()
-        assert row["data_file"].endswith(f"sample_id=FQ/contig=chr1/{called}-0001.parquet")
+        assert f"/genotypes/reference=ref/sample_id=FQ/contig=chr1/{called}-" in row["data_file"]
         assert (row["alignment_job_id"], row["alignment_operation"]) == (aligned, "align")
         assert row["alignment_files"] == [f"{aligned}-0001.parquet"]
         assert (row["source_id"], row["import_job_ids"]) == (source["source_id"], [source["job_id"]])

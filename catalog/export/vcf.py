@@ -71,12 +71,27 @@ def export_vcf(
         InputError: the path has another ending.
         StorageError: the disk is full or fails.
     """
+    return write_lines(path, reference, _chunks(catalog, sample, reference, region))
+
+
+def write_lines(path: Path, reference: Reference, chunks: Iterator[tuple[bytes, int]]) -> int:
+    """Write the text of a VCF file, bgzipped and indexed where its name says so; the number of records.
+
+    Args:
+        path: `.vcf.gz` or `.vcf`; appears when it is whole.
+        reference: the assembly, whose longest contig decides the kind of index.
+        chunks: text in order, and the number of records in each piece.
+
+    Raises:
+        InputError: the path has another ending.
+        StorageError: the disk is full or fails.
+    """
     if not path.name.endswith((".vcf", ".vcf.gz")):
         raise InputError("not a VCF file's name", str(path), "End it in .vcf.gz or .vcf")
     count = 0
     if path.name.endswith(".vcf"):
         with replacing(path) as temporary, open(temporary, "wb") as out:
-            for chunk, records in _chunks(catalog, sample, reference, region):
+            for chunk, records in chunks:
                 out.write(chunk)
                 count += records
         return count
@@ -86,7 +101,7 @@ def export_vcf(
     long = max(reference.lengths.values()) > _TBI_LIMIT
     with replacing(path, ".tbi", ".csi") as temporary:
         with pysam.BGZFile(str(temporary), "wb") as out:
-            for chunk, records in _chunks(catalog, sample, reference, region):
+            for chunk, records in chunks:
                 out.write(chunk)
                 count += records
         pysam.tabix_index(str(temporary), preset="vcf", csi=long, force=True, keep_original=True)
@@ -97,6 +112,20 @@ def _chunks(
     catalog: Catalog, sample: str, reference: Reference, region: Region | None
 ) -> Iterator[tuple[bytes, int]]:
     """The file's text in order, and the number of records in each piece."""
+    yield header(catalog, sample, reference).encode(), 0
+    for lines in _line_batches(catalog, sample, reference, region):
+        yield "".join(lines).encode(), len(lines)
+
+
+def call_lines(catalog: Catalog, sample: str, reference: Reference, region: Region | None) -> Iterator[str]:
+    """A data line of VCF for each site of a sample, in order."""
+    for lines in _line_batches(catalog, sample, reference, region):
+        yield from lines
+
+
+def _line_batches(
+    catalog: Catalog, sample: str, reference: Reference, region: Region | None
+) -> Iterator[list[str]]:
     params: dict[str, object] = {
         "reference": reference.name,
         "sample": sample,
@@ -104,17 +133,17 @@ def _chunks(
         "start": region.start if region else None,
         "end": region.end if region else None,
     }
-    yield _header(catalog, sample, reference, params).encode(), 0
     sites = _multi_allelic_sites(catalog.query(catalog.statement("multi_allelic_calls"), params).to_pylist())
     tables = {"multi_allelic_sites": pa.Table.from_pylist(sites, schema=_SITE)}
     for batch in catalog.stream(catalog.statement("export_vcf"), params, tables=tables):
-        yield "".join(batch["line"].to_pylist()).encode(), batch.num_rows
+        yield batch["line"].to_pylist()
 
 
-def _header(catalog: Catalog, sample: str, reference: Reference, params: dict[str, object]) -> str:
+def header(catalog: Catalog, sample: str, reference: Reference, fields: str = "") -> str:
+    """The header of a sample's VCF, with lines for further fields."""
     used = catalog.query(
         "SELECT DISTINCT unnest(filters) AS name FROM genotypes WHERE reference = $reference AND sample_id = $sample",
-        {key: params[key] for key in ("reference", "sample")},
+        {"reference": reference.name, "sample": sample},
     )["name"].to_pylist()
     snapshot = catalog.query("SELECT id FROM lake.current_snapshot()")["id"][0]
     filters = {**dict.fromkeys(used, "Imported"), **FILTERS}
@@ -130,7 +159,7 @@ def _header(catalog: Catalog, sample: str, reference: Reference, params: dict[st
         f"##contig=<ID={contig.name},length={contig.length},md5={contig.md5}>" for contig in reference.contigs
     ]
     columns = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", sample)
-    return "\n".join(lines) + "\n" + _FIELDS + "\t".join(columns) + "\n"
+    return "\n".join(lines) + "\n" + _FIELDS + fields + "\t".join(columns) + "\n"
 
 
 def _multi_allelic_sites(rows: list[dict]) -> list[dict]:

@@ -20,6 +20,15 @@ from baselake.lake.variants import FILTERS
 PADDING: int = _twin.PADDING
 """Bases on either side of a region whose alignments still shape what is called inside it."""
 
+LONGEST_READ: int = _twin.LONGEST_READ
+"""Longer reads have errors of another kind, for which the model's costs are not made."""
+
+MAX_PLOIDY: int = _twin.MAX_PLOIDY
+"""Copies of a contig that can be genotyped."""
+
+GQ_BANDS: tuple[int, ...] = _twin.GQ_BANDS
+"""Bases whose GQ lies between the same two of these make one reference block."""
+
 ALIGNMENT_COLUMNS = ("start", "flag", "mapq", "cigar", "seq", "qual", "name", "duplicate")
 """The columns of ALIGNMENTS that the caller reads."""
 
@@ -98,17 +107,18 @@ def _filter_names(bits: npt.NDArray[np.uint32]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.array(list(FILTERS))[which], pa.string()))
 
 
-def _gt(calls: Mapping[str, npt.NDArray]) -> tuple[pa.Array, npt.NDArray[np.int8]]:
+def _gt(calls: Mapping[str, npt.NDArray], ploidy: int) -> tuple[pa.Array, npt.NDArray[np.int8]]:
     """GT numbered for each row's own alternate (0 reference, 1 it, 2 another), and its copies."""
-    own = calls["allele_index"]
-    copies = np.stack([calls["gt_a"], calls["gt_b"]])
-    as_row = np.where(copies <= 0, 0, np.where(copies == own, 1, 2)).astype(np.int8)
-    low, high = np.minimum(*as_row), np.maximum(*as_row)
-    haploid = calls["gt_b"] < 0
-    code = np.where(haploid, as_row[0], 3 + 3 * low + high)
-    texts = np.array(["0", "1", "2", *(f"{a}/{b}" for a in range(3) for b in range(3))])
-    alternates = (as_row[0] == 1).astype(np.int8) + ((as_row[1] == 1) & ~haploid)
-    return pa.array(texts[code], pa.string()), alternates
+    copies = calls["gt"][1].reshape(-1, ploidy)
+    as_row = np.where(copies <= 0, 0, np.where(copies == calls["allele_index"][:, None], 1, 2)).astype(
+        np.int8
+    )
+    phased = calls["ps"] > 0
+    as_row = np.where(phased[:, None], as_row, np.sort(as_row, axis=1))
+    codes = (as_row * 3 ** np.arange(as_row.shape[1])).sum(axis=1) * 2 + phased
+    _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+    texts = np.array([("|" if phased[i] else "/").join(map(str, as_row[i])) for i in first], object)
+    return pa.array(texts[which], pa.string()), (as_row == 1).sum(axis=1).astype(np.int8)
 
 
 def _check_region(contig: npt.NDArray[np.uint8], start: int, end: int) -> None:
@@ -116,7 +126,34 @@ def _check_region(contig: npt.NDArray[np.uint8], start: int, end: int) -> None:
         raise ValueError(f"region [{start}, {end}) is not within a contig of {len(contig)} bases")
 
 
-def call_region(
+GAPS = (None, "no_usable_reads", "unknown_reference")
+"""Why nothing can be said of a base, as `RegionCalls.blocks` numbers it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionCalls:
+    """What calling one region gives.
+
+    Attributes:
+        calls: one row per called alternate allele, sorted by start, ref and alt: `start`, `ref`, `alt`, the columns
+            of GENOTYPES from `gt` to `base_q_rank_sum`, and `simple`: True where nothing else varies near the site,
+            so that plain base likelihoods settle it.
+        blocks: one row per stretch of the region that no call covers, in order: `start`, `end` (int32), `gap` (uint8,
+            into GAPS), `gq`, `min_dp` (int32, the least of its bases) and `dp_sum` (int64, the sum over them). Calls
+            and blocks together cover every base, blocks and the bases of calls' REF never the same.
+        simple: active regions of one position that base likelihoods settled.
+        realigned: those whose reads were compared with haplotypes of the pileup's candidates.
+        assembled: those whose reads were also assembled.
+    """
+
+    calls: pa.Table
+    blocks: pa.Table
+    simple: int
+    realigned: int
+    assembled: int
+
+
+def genotype_region(
     alignments: pa.Table,
     contig: npt.NDArray[np.uint8],
     start: int,
@@ -124,8 +161,8 @@ def call_region(
     *,
     ploidy: int = 2,
     parameters: CallParameters = DEFAULT_PARAMETERS,
-) -> pa.Table:
-    """Variants of one sample whose VCF start lies in [start, end) of a contig.
+) -> RegionCalls:
+    """Variants of one sample whose VCF start lies in [start, end) of a contig, and the blocks between them.
 
     Args:
         alignments: rows of that contig with `ALIGNMENT_COLUMNS`, in any order; all that touch the region and
@@ -133,23 +170,19 @@ def call_region(
         contig: ASCII bases of the whole contig, any case, IUPAC codes counting as N. It is not copied.
         start: first base of the region, 0-based.
         end: the base after its last.
-        ploidy: 2 or 1.
+        ploidy: copies of the contig, from 1 to `MAX_PLOIDY`; sites are phased where it is 2.
         parameters: thresholds and priors.
 
-    Returns:
-        One row per called alternate allele, sorted by start, ref and alt: `start`, `ref`, `alt`, the columns of
-        GENOTYPES from `gt` to `base_q_rank_sum` but for `ps`, and `simple`: True where nothing else varies near
-        the site, so that plain base likelihoods settle it.
-
     Raises:
-        ValueError: ploidy is neither 1 nor 2, or the region is not within the contig.
+        ValueError: ploidy is not from 1 to `MAX_PLOIDY`, or the region is not within the contig.
     """
-    if ploidy not in (1, 2):
-        raise ValueError(f"ploidy {ploidy} is neither 1 nor 2")
+    if not 1 <= ploidy <= MAX_PLOIDY:
+        raise ValueError(f"ploidy {ploidy} is not from 1 to {MAX_PLOIDY}")
     _check_region(contig, start, end)
     calls = _twin.call(_columns(alignments), contig, start, end, ploidy, asdict(parameters))
-    gt, alt_copies = _gt(calls)
-    return pa.table(
+    gt, alt_copies = _gt(calls, ploidy)
+    simple, realigned, assembled = calls["regions"]
+    table = pa.table(
         {
             "start": calls["start"],
             "ref": _strings(calls["ref"]),
@@ -160,6 +193,7 @@ def call_region(
             "pl": _lists(calls["pl"]),
             "allele_index": calls["allele_index"],
             "site_pl": _lists(calls["site_pl"], empty_is_null=True),
+            "ps": pa.array(calls["ps"], mask=calls["ps"] == 0),
             "filters": _filter_names(calls["filters"]),
             **{name: calls[name] for name in ("qual", "mq")},
             "sb": _lists(calls["sb"]),
@@ -171,6 +205,22 @@ def call_region(
             "simple": calls["simple"].astype(bool),
         }
     )
+    return RegionCalls(
+        calls=table, blocks=pa.table(calls["blocks"]), simple=simple, realigned=realigned, assembled=assembled
+    )
+
+
+def call_region(
+    alignments: pa.Table,
+    contig: npt.NDArray[np.uint8],
+    start: int,
+    end: int,
+    *,
+    ploidy: int = 2,
+    parameters: CallParameters = DEFAULT_PARAMETERS,
+) -> pa.Table:
+    """The calls alone; arguments and errors as of `genotype_region`."""
+    return genotype_region(alignments, contig, start, end, ploidy=ploidy, parameters=parameters).calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

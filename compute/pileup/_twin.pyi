@@ -3,6 +3,9 @@ import numpy as np
 Text = tuple[np.ndarray, np.ndarray]
 
 PADDING: int
+LONGEST_READ: int
+MAX_PLOIDY: int
+GQ_BANDS: tuple[int, int, int]
 
 def call(
     columns: dict[str, object], bases: np.ndarray, start: int, end: int, ploidy: int, given: dict[str, object]
@@ -15,14 +18,5 @@ def events(
 ) -> dict: ...
 def genotypes(
     costs: np.ndarray, caps: np.ndarray, reverse: np.ndarray, ploidy: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
-def align(
-    reads: list[str],
-    qualities: list[list[int]],
-    haplotypes: list[str],
-    diagonal: int,
-    left: int,
-    right: int,
-) -> list[float]: ...
-def gap_open_costs(haplotype: str) -> np.ndarray: ...
+) -> tuple[np.ndarray, np.ndarray]: ...
 def normalise(bases: np.ndarray, position: int, ref_length: int, alt: str) -> tuple[int, str, str]: ...

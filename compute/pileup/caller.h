@@ -2,7 +2,7 @@
 #pragma once
 
 #include "bias.h"
-#include "fragments.h"
+#include "assembled.h"
 #include "priors.h"
 
 namespace baselake::pileup {
@@ -23,7 +23,8 @@ struct Call {
     int32_t start;
     std::string ref, alt;
     int allele_index, site_alleles;  // alternates are counted from 1
-    int gt_a, gt_b;                  // gt_b -1: haploid
+    std::vector<int8_t> gt;          // of each copy: in the order of the haplotypes where phased, else sorted
+    int32_t ps;                      // phase set: 1-based start of its first site; 0: unphased
     int gq, dp, ad_ref, ad_alt;
     std::vector<int32_t> pl, site_pl;
     float qual, mq;
@@ -42,7 +43,6 @@ constexpr double MAX_FISHER_STRAND = 60;
 constexpr double MIN_RANK_SUM = -6;
 constexpr double MIN_MEAN_MAPQ = 30;
 constexpr double MIN_BALANCE_LOG10_P = -5;
-constexpr float UNEXPLAINED = 60;             // two good bases of a stretch of a hundred are wrong: 1 read in 200
 constexpr double MAX_UNEXPLAINED_SHARE = 0.2;  // more: the region holds something that no candidate says
 constexpr double BALANCE_OVERDISPERSION = 0.02;  // of the beta-binomial: capture and mapping favour one allele a little
 
@@ -84,8 +84,26 @@ inline int site_allele(uint64_t mask, const Site& site) {
     return 0;
 }
 
-inline size_t pl_index(int a, int b) {  // VCF 4.3, section 1.6.2, GL: order of diploid genotypes
-    return static_cast<size_t>(b * (b + 1) / 2 + a);
+// Place of a genotype, its alleles sorted, among all of its ploidy (VCF 4.3, section 1.6.2, GL).
+inline size_t pl_index(const std::vector<int8_t>& sorted) {
+    size_t index = 0;
+    for (size_t m = 0; m < sorted.size(); ++m) index += choose(static_cast<size_t>(sorted[m]) + m, m + 1);
+    return index;
+}
+
+// What a genotype is at a site, its alleles sorted.
+inline std::vector<int8_t> at_site(const Genotype& g, const Evidence& evidence, const Site& site) {
+    std::vector<int8_t> alleles;
+    for (int16_t h : g) alleles.push_back(static_cast<int8_t>(site_allele(evidence.masks[static_cast<size_t>(h)], site)));
+    std::sort(alleles.begin(), alleles.end());
+    return alleles;
+}
+
+// The sets of alleles of a genotype's copies, but for some.
+inline std::vector<uint64_t> masks_of(const Genotype& g, const Evidence& evidence, uint64_t without) {
+    std::vector<uint64_t> masks;
+    for (int16_t h : g) masks.push_back(evidence.masks[static_cast<size_t>(h)] & ~without);
+    return masks;
 }
 
 // What each fragment says at a site, from the haplotype it fits best.
@@ -114,16 +132,13 @@ inline std::vector<Observation> observe(const Site& site, const Evidence& eviden
 // Phred costs of a site's genotypes: the best the rest of the region allows for each.
 inline std::vector<double> site_costs(const Site& site, const Evidence& evidence, const std::vector<Genotype>& genotypes,
                                       int ploidy) {
-    const auto n = static_cast<int>(site.alleles.size()) + 1;
-    std::vector<double> cost(ploidy == 1 ? static_cast<size_t>(n) : pl_index(n - 1, n - 1) + 1, std::numeric_limits<double>::infinity());
+    const std::vector<int8_t> last(static_cast<size_t>(ploidy), static_cast<int8_t>(site.alleles.size()));
+    std::vector<double> cost(pl_index(last) + 1, std::numeric_limits<double>::infinity());
     uint64_t own = 0;
     for (size_t i : site.alleles) own |= uint64_t{1} << i;
     for (const Genotype& g : genotypes) {
-        const uint64_t mask_a = evidence.masks[static_cast<size_t>(g.a)], mask_b = evidence.masks[static_cast<size_t>(g.b)];
-        const int a = site_allele(mask_a, site), b = site_allele(mask_b, site);
-        const double elsewhere = genotype_prior(mask_a & ~own, ploidy == 1 ? 0 : mask_b & ~own, evidence.rates);
-        double& c = cost[ploidy == 1 ? static_cast<size_t>(a) : pl_index(std::min(a, b), std::max(a, b))];
-        c = std::min(c, g.cost + elsewhere);
+        double& c = cost[pl_index(at_site(g, evidence, site))];
+        c = std::min(c, g.cost + genotype_prior(masks_of(g, evidence, own), evidence.rates));
     }
     return cost;
 }
@@ -137,10 +152,10 @@ inline std::vector<int32_t> as_pl(const std::vector<double>& cost) {
 
 inline uint32_t failed_filters(const Call& call, const Parameters& parameters) {
     uint32_t failed = 0;
-    const int copies = (call.gt_a == call.allele_index) + (call.gt_b == call.allele_index);
+    const auto copies = std::count(call.gt.begin(), call.gt.end(), call.allele_index);
     if (call.qual < parameters.min_qual) failed |= LOW_QUAL;
     if (call.fs > MAX_FISHER_STRAND) failed |= STRAND_BIAS;
-    if (call.gt_b >= 0 && copies == 1 && balance_log10_p(call.ad_alt, call.ad_ref + call.ad_alt) < MIN_BALANCE_LOG10_P)
+    if (call.gt.size() == 2 && copies == 1 && balance_log10_p(call.ad_alt, call.ad_ref + call.ad_alt) < MIN_BALANCE_LOG10_P)
         failed |= ALLELE_BALANCE;
     if (call.mq < MIN_MEAN_MAPQ) failed |= LOW_MAPPING_QUALITY;
     if (call.read_pos_rank_sum < MIN_RANK_SUM) failed |= READ_POSITION;
@@ -155,7 +170,8 @@ inline bool mostly_unexplained(const Genotype& g, const Evidence& evidence) {
     size_t poor = evidence.misfits, carriers = 0;
     for (size_t f = 0; f < fragments; ++f) {
         const float* costs = evidence.table.row(f);
-        const float fit = std::min(costs[g.a], costs[g.b]);
+        float fit = costs[*g.begin()];
+        for (int16_t h : g) fit = std::min(fit, costs[h]);
         poor += evidence.table.fit[f] + fit > UNEXPLAINED;
         carriers += costs[0] >= fit + TELLING;
     }
@@ -163,27 +179,22 @@ inline bool mostly_unexplained(const Genotype& g, const Evidence& evidence) {
 }
 
 inline void call_site(const Site& site, const Genotype& best, const Evidence& evidence, const std::vector<Genotype>& genotypes,
-                      const Pileup& pileup, const Window& reference, const Region& region, const Parameters& parameters,
+                      const std::vector<Observation>& seen, int32_t ps, const Window& reference, int ploidy, const Parameters& parameters,
                       bool simple, bool unexplained, std::vector<Call>& out) {
     const auto n = static_cast<int>(site.alleles.size());
-    double absent = std::numeric_limits<double>::infinity(), same = absent, other = absent, all = absent;
-    const bool haploid = region.ploidy == 1;
-    const auto genotype_of = [&](const Genotype& g) {
-        int a = site_allele(evidence.masks[static_cast<size_t>(g.a)], site), b = site_allele(evidence.masks[static_cast<size_t>(g.b)], site);
-        return std::pair(std::min(a, b), std::max(a, b));
-    };
-    const auto [gt_a, gt_b] = genotype_of(best);
+    double absent = std::numeric_limits<double>::infinity(), other = absent, all = absent;
+    std::vector<int8_t> gt = at_site(best, evidence, site);
     for (const Genotype& g : genotypes) {
         const double posterior = g.cost + g.prior;
-        const auto here = genotype_of(g);
+        const std::vector<int8_t> here = at_site(g, evidence, site);
         all = add_costs(all, posterior);
-        if (here == std::pair(0, 0)) absent = add_costs(absent, posterior);
-        (here == std::pair(gt_a, gt_b) ? same : other) = add_costs(here == std::pair(gt_a, gt_b) ? same : other, posterior);
+        if (here.back() == 0) absent = add_costs(absent, posterior);
+        if (here != gt) other = add_costs(other, posterior);
     }
     const double qual = std::min(absent - all, MAX_QUAL);
     if (qual < EMIT_QUAL) return;
-    const std::vector<double> cost = site_costs(site, evidence, genotypes, region.ploidy);
-    const std::vector<Observation> seen = observe(site, evidence, pileup);
+    const std::vector<double> cost = site_costs(site, evidence, genotypes, ploidy);
+    if (ps) std::transform(best.begin(), best.end(), gt.begin(), [&](int16_t h) { return static_cast<int8_t>(site_allele(evidence.masks[static_cast<size_t>(h)], site)); });
     double mapq_squares = 0;
     std::vector<int32_t> depth(static_cast<size_t>(n) + 1, 0);
     for (const Observation& o : seen) {
@@ -198,14 +209,19 @@ inline void call_site(const Site& site, const Genotype& best, const Evidence& ev
         call.alt = std::move(spelled.alt);
         call.allele_index = k;
         call.site_alleles = n;
-        call.gt_a = gt_a;
-        call.gt_b = haploid ? -1 : gt_b;
+        call.ps = ps;
+        call.gt = gt;
         call.gq = static_cast<int>(std::clamp(std::lround(other - all), 0L, long{MAX_GQ}));
         call.dp = static_cast<int>(seen.size());
         call.ad_ref = depth[0];
         call.ad_alt = depth[static_cast<size_t>(k)];
-        const auto i = static_cast<size_t>(k);
-        call.pl = as_pl(haploid ? std::vector{cost[0], cost[i]} : std::vector{cost[0], cost[pl_index(0, k)], cost[pl_index(k, k)]});
+        std::vector<double> own;  // of no copy of this allele beside the reference, of one, ...
+        std::vector<int8_t> copies(static_cast<size_t>(ploidy), 0);
+        for (size_t c = copies.size() + 1; c-- > 0;) {
+            own.push_back(cost[pl_index(copies)]);
+            if (c) copies[c - 1] = static_cast<int8_t>(k);
+        }
+        call.pl = as_pl(own);
         if (n > 1) call.site_pl = as_pl(cost);
         call.qual = static_cast<float>(qual);
         call.mq = seen.empty() ? 0 : static_cast<float>(std::sqrt(mapq_squares / static_cast<double>(seen.size())));
@@ -216,32 +232,69 @@ inline void call_site(const Site& site, const Genotype& best, const Evidence& ev
         call.base_q_rank_sum = rank_sum(seen, k, [](const Observation& o) { return o.quality; });
         call.simple = simple;
         call.filters = failed_filters(call, parameters) | (unexplained ? uint32_t{UNEXPLAINED_READS} : 0);
-        if (call.start >= region.start && call.start < region.end) out.push_back(std::move(call));
+        out.push_back(std::move(call));
     }
 }
 
-inline void call_region(const ActiveRegion& active, const std::vector<Candidate>& all, const Pileup& pileup,
-                        const Window& reference, const Region& region, const Parameters& parameters, std::vector<Call>& out) {
+// Phase sets of a diploid region's sites, in order; 0: unphased. A heterozygous site belongs to the set of the nearest one
+// before it that reads link it to: LINKS more of those that cover both carry the two alleles as the called haplotypes do
+// than otherwise, and at most one in five otherwise.
+inline std::vector<int32_t> phase_sets(const std::vector<Site>& sites, const Genotype& best, const Evidence& evidence,
+                                       const std::vector<std::vector<Observation>>& seen, const Pileup& pileup) {
+    constexpr int LINKS = 2, AGAINST = 5;
+    std::vector<int32_t> set(sites.size(), 0);
+    if (best.ploidy != 2) return set;
+    const uint64_t one = evidence.masks[static_cast<size_t>(best.copies[0])], two = evidence.masks[static_cast<size_t>(best.copies[1])];
+    for (size_t i = 0; i < sites.size(); ++i) {
+        const int a = site_allele(one, sites[i]), b = site_allele(two, sites[i]);
+        if (a == b) continue;
+        for (size_t j = i; j-- > 0;) {
+            const int before_a = site_allele(one, sites[j]), before_b = site_allele(two, sites[j]);
+            if (before_a == before_b) continue;
+            int with = 0, against = 0;
+            for (size_t f = 0; f < seen[i].size(); ++f) {
+                const Read& read = pileup.reads[static_cast<size_t>(evidence.reads[f])];
+                if (read.start - read.clip_left() > sites[j].start || read.end + read.clip_right() <= sites[i].start) continue;
+                const int here = seen[i][f].allele, there = seen[j][f].allele;
+                if ((here != a && here != b) || (there != before_a && there != before_b)) continue;
+                ++((here == a) == (there == before_a) ? with : against);
+            }
+            if (with - against < LINKS || against * AGAINST > with + against) continue;
+            if (!set[j]) set[j] = sites[j].start + 1;
+            set[i] = set[j];
+            break;
+        }
+    }
+    return set;
+}
+
+// Calls every site of a region, wherever it lies. Whether the region was assembled.
+inline bool call_region(const ActiveRegion& active, const std::vector<Candidate>& all, const Pileup& pileup,
+                        const Window& reference, int ploidy, const Parameters& parameters, std::vector<Call>& out) {
     Evidence evidence;
+    bool assembled = false;
     if (active.simple) {
         evidence = simple_evidence(active, all, pileup, reference);
     } else {
-        RegionHaplotypes haplotypes = region_haplotypes(active, all, pileup, reference);
-        join_touching(haplotypes, reference);
-        evidence = realigned_evidence(active, haplotypes, pileup);
+        evidence = complex_evidence(active, all, pileup, reference, parameters.min_base_quality, most_haplotypes(ploidy), assembled);
     }
     for (const Allele& allele : evidence.alleles) evidence.rates.push_back(allele_prior(allele, reference, parameters));
-    std::vector<Genotype> genotypes = genotype_costs(evidence.table, region.ploidy);
-    for (Genotype& g : genotypes)
-        g.prior = genotype_prior(evidence.masks[static_cast<size_t>(g.a)], region.ploidy == 1 ? 0 : evidence.masks[static_cast<size_t>(g.b)],
-                                 evidence.rates);
+    std::vector<Genotype> genotypes = genotype_costs(evidence.table, ploidy);
+    for (Genotype& g : genotypes) g.prior = genotype_prior(masks_of(g, evidence, 0), evidence.rates);
     const Genotype& best = *std::min_element(genotypes.begin(), genotypes.end(), [](const Genotype& x, const Genotype& y) {
         return x.cost + x.prior < y.cost + y.prior;
     });
-    const uint64_t called = evidence.masks[static_cast<size_t>(best.a)] | evidence.masks[static_cast<size_t>(best.b)];
+    uint64_t called = 0;
+    for (int16_t h : best) called |= evidence.masks[static_cast<size_t>(h)];
     const bool unexplained = mostly_unexplained(best, evidence);
-    for (const Site& site : sites_of(called, evidence, reference))
-        call_site(site, best, evidence, genotypes, pileup, reference, region, parameters, active.simple, unexplained, out);
+    std::vector<Site> sites = sites_of(called, evidence, reference);
+    std::stable_sort(sites.begin(), sites.end(), [](const Site& x, const Site& y) { return x.start < y.start; });
+    std::vector<std::vector<Observation>> seen;
+    for (const Site& site : sites) seen.push_back(observe(site, evidence, pileup));
+    const std::vector<int32_t> sets = phase_sets(sites, best, evidence, seen, pileup);
+    for (size_t i = 0; i < sites.size(); ++i)
+        call_site(sites[i], best, evidence, genotypes, seen[i], sets[i], reference, ploidy, parameters, active.simple, unexplained, out);
+    return assembled;
 }
 
 }  // namespace baselake::pileup

@@ -15,7 +15,9 @@ struct Evidence {
     std::vector<int32_t> reads;  // row of the table -> the read of the fragment that tells most
 };
 
+constexpr int MISMATCH_EXTRA = 5;       // a wrong base is one of three: 10 log10 3
 constexpr float MAX_FRAGMENT_COST = 45;  // one molecule never says more than this (PCR and library errors)
+constexpr int32_t MAX_ALIGNED = 320;   // bases of a read that a region is judged by
 constexpr float POOR_FIT = 100;          // fits no haplotype: belongs elsewhere
 
 // Adds up the costs of one fragment's reads.
@@ -85,12 +87,14 @@ struct Stretch {
     int32_t read, offset, length, position;
 };
 
-// The read's bases from READ_FLANK before the region to READ_FLANK after it; soft clips, which an undetected
-// insertion or deletion causes, are taken as if they were aligned. Length 0: the read does not touch the region.
-inline Stretch stretch(const Read& read, int32_t index, const ActiveRegion& region, int32_t grown) {
-    const int32_t from = region.start - READ_FLANK - grown, to = region.end + READ_FLANK + grown;
+inline bool touches(const Read& read, const ActiveRegion& region) {
+    return read.start - read.clip_left() < region.end && read.end + read.clip_right() > region.start;
+}
+
+// The read's bases between two places of the reference; soft clips, which an undetected insertion or deletion causes,
+// are taken as if they were aligned. Length 0: the read has none there.
+inline Stretch stretch(const Read& read, int32_t index, int32_t from, int32_t to) {
     const auto length = static_cast<int32_t>(read.seq.size());
-    if (read.start - read.clip_left() >= region.end || read.end + read.clip_right() <= region.start) return {index, 0, 0, 0};
     int32_t first = -1, last = -1, first_position = 0;
     read.each_match([&](int32_t position, int32_t offset, int32_t n) {
         const int32_t a = std::max(position, from), b = std::min(position + n, to);
@@ -105,49 +109,77 @@ inline Stretch stretch(const Read& read, int32_t index, const ActiveRegion& regi
         first_position -= extra;
     }
     if (last == length - read.clip_right()) last += std::min(read.clip_right(), std::max(0, to - read.end));
-    return {index, first, std::min(last - first, MAX_ALIGNED), first_position};
+    return {index, first, last - first, first_position};
+}
+
+// Calls visit(index) for every read that may touch a region, soft clips included, in order.
+template <typename Visit> void each_read_near(const Pileup& pileup, const ActiveRegion& region, Visit visit) {
+    constexpr int32_t CLIPS = 200;
+    for (size_t r = pileup.first_reaching(region.start - CLIPS); r < pileup.reads.size(); ++r) {
+        if (pileup.reads[r].start - pileup.reads[r].clip_left() >= region.end + CLIPS) break;
+        if (touches(pileup.reads[r], region)) visit(static_cast<int32_t>(r));
+    }
+}
+
+constexpr int32_t SLACK = 5;  // a read may be misplaced by an indel of its own that no haplotype has
+
+// Costs of stretches by haplotypes, row by row. A read that begins right of an insertion lies `shift` further on in the
+// haplotype: the band covers both.
+inline std::vector<float> haplotype_costs(const std::vector<Stretch>& stretches, const RegionHaplotypes& haplotypes,
+                                          const Pileup& pileup, int32_t left, int32_t right) {
+    std::vector<int32_t> read_offsets{0}, haplotype_offsets{0}, read, haplotype, diagonal;
+    std::vector<uint8_t> read_bases, quality, haplotype_bases, open;
+    for (const Stretch& s : stretches) {
+        const Read& of = pileup.reads[static_cast<size_t>(s.read)];
+        const auto from = static_cast<size_t>(s.offset), to = static_cast<size_t>(s.offset + s.length);
+        for (size_t i = from; i < to; ++i) read_bases.push_back(static_cast<uint8_t>(plain_base(of.seq[i])));
+        quality.insert(quality.end(), of.qual.begin() + s.offset, of.qual.begin() + s.offset + s.length);
+        read_offsets.push_back(static_cast<int32_t>(read_bases.size()));
+    }
+    for (const CandidateHaplotype& h : haplotypes.haplotypes) {
+        haplotype_bases.insert(haplotype_bases.end(), h.bases.begin(), h.bases.end());
+        open.insert(open.end(), h.open.begin(), h.open.end());
+        haplotype_offsets.push_back(static_cast<int32_t>(haplotype_bases.size()));
+    }
+    const auto n = haplotypes.haplotypes.size();
+    for (size_t s = 0; s < stretches.size(); ++s) {
+        for (size_t h = 0; h < n; ++h) {
+            read.push_back(static_cast<int32_t>(s));
+            haplotype.push_back(static_cast<int32_t>(h));
+            diagonal.push_back(stretches[s].position - haplotypes.begin);
+        }
+    }
+    std::vector<float> costs(read.size());
+    pairhmm::forward({read_offsets.data(), read_bases.data(), quality.data(), haplotype_offsets.data(), haplotype_bases.data(), open.data(),
+                      open.data(), static_cast<int64_t>(read.size()), read.data(), haplotype.data(), diagonal.data(), left + SLACK,
+                      right + SLACK, costs.data()});
+    return costs;
 }
 
 // Every read of a complex region aligned to each of its haplotypes.
 inline Evidence realigned_evidence(const ActiveRegion& region, const RegionHaplotypes& haplotypes, const Pileup& pileup) {
     Evidence out;
     out.alleles = haplotypes.alleles;
-    int32_t grown = 0, left = 0, right = 0;
+    int32_t left = 0, right = 0;
     for (const CandidateHaplotype& h : haplotypes.haplotypes) {
         out.masks.push_back(h.mask);
         left = std::max(left, -h.shift_min);
         right = std::max(right, h.shift_max);
     }
-    grown = std::max(left, right);
+    const int32_t around = READ_FLANK + std::max(left, right);
     std::vector<Stretch> stretches;
-    for (size_t r = pileup.first_reaching(region.start - grown - 200); r < pileup.reads.size(); ++r) {
-        if (pileup.reads[r].start - pileup.reads[r].clip_left() >= region.end + 200) break;
-        const Stretch s = stretch(pileup.reads[r], static_cast<int32_t>(r), region, grown);
+    each_read_near(pileup, region, [&](int32_t r) {
+        Stretch s = stretch(pileup.reads[static_cast<size_t>(r)], r, region.start - around, region.end + around);
+        s.length = std::min(s.length, MAX_ALIGNED);
         if (s.length > 0) stretches.push_back(s);
-    }
-    std::stable_sort(stretches.begin(), stretches.end(), [](const Stretch& a, const Stretch& b) { return a.length < b.length; });
-
-    constexpr int32_t SLACK = 5;  // a read may be misplaced by an indel of its own that no haplotype has
+    });
     const size_t n = haplotypes.haplotypes.size();
-    std::vector<Pairing> pairs;
-    pairs.reserve(stretches.size() * n);
-    for (const Stretch& s : stretches) {
-        const Read& read = pileup.reads[static_cast<size_t>(s.read)];
-        for (const CandidateHaplotype& h : haplotypes.haplotypes)
-            pairs.push_back({read.seq.data() + s.offset, read.qual.data() + s.offset, s.length, &h.sequence, s.position - haplotypes.begin, 0});
-    }
-    // A read that begins right of an insertion lies `shift` further on in the haplotype: the band covers both.
-    for (size_t i = 0; i < pairs.size(); i += LANES)
-        align_batch(pairs.data() + i, static_cast<int>(std::min<size_t>(LANES, pairs.size() - i)), left + SLACK, right + SLACK);
-
-    std::vector<std::pair<int32_t, size_t>> by_read;
-    for (size_t k = 0; k < stretches.size(); ++k) by_read.push_back({stretches[k].read, k});
-    std::sort(by_read.begin(), by_read.end());
+    const std::vector<float> all = haplotype_costs(stretches, haplotypes, pileup, left, right);
     FragmentSums sums(n);
     std::vector<float> costs(n);
-    for (const auto& [read, k] : by_read) {
-        for (size_t h = 0; h < n; ++h) costs[h] = pairs[k * n + h].cost;
-        if (*std::min_element(costs.begin(), costs.end()) <= POOR_FIT) sums.add(pileup, read, costs.data());
+    for (size_t k = 0; k < stretches.size(); ++k) {
+        for (size_t h = 0; h < n; ++h) costs[h] = all[k * n + h];
+        if (*std::min_element(costs.begin(), costs.end()) <= POOR_FIT) sums.add(pileup, stretches[k].read, costs.data());
         else ++out.misfits;
     }
     sums.write(pileup, out);

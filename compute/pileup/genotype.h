@@ -33,12 +33,34 @@ inline double add_costs(double a, double b) {  // -10 log10 of a sum of likeliho
     return std::isinf(high) ? low : low - 10 * std::log10(1 + std::pow(10.0, (low - high) / 10));
 }
 
-// One genotype of a diploid (a <= b) or haploid (a == b) sample, over haplotypes or alleles.
+constexpr int MAX_PLOIDY = 8;
+constexpr size_t MAX_GENOTYPES = 4000;  // of one region: what a ploidy leaves of its haplotypes is bounded by it
+
+// One genotype: the haplotype or allele of each copy, none before a smaller one.
 struct Genotype {
-    int a, b;
+    std::array<int16_t, MAX_PLOIDY> copies;
+    int ploidy;
     double cost;   // of the reads given the genotype
     double prior;  // of the genotype
+
+    const int16_t* begin() const { return copies.data(); }
+    const int16_t* end() const { return copies.data() + ploidy; }
 };
+
+// The number of ways to choose k of n.
+inline size_t choose(size_t n, size_t k) {
+    size_t out = 1;
+    for (size_t i = 1; i <= k; ++i) out = out * (n - k + i) / i;
+    return out;
+}
+
+// How many haplotypes may be genotyped: as many as give MAX_GENOTYPES.
+inline size_t most_haplotypes(int ploidy) {
+    const auto p = static_cast<size_t>(ploidy);
+    size_t n = 2;
+    while (n < 64 && choose(n + p, p) <= MAX_GENOTYPES) ++n;
+    return n;
+}
 
 // Fragments by alleles. A row's costs are relative to its best allele and at most its cap: what is left is the
 // chance that the fragment belongs elsewhere.
@@ -115,7 +137,7 @@ class ErrorAccount {
     std::array<int, 2> fragments_{};
 };
 
-// Cost of all fragments under each genotype.
+// Cost of all fragments under each genotype, in lexicographic order.
 inline std::vector<Genotype> genotype_costs(const CostTable& table, int ploidy) {
     const int n = table.alleles;
     std::vector<int> best(table.fragments());
@@ -123,19 +145,32 @@ inline std::vector<Genotype> genotype_costs(const CostTable& table, int ploidy) 
         best[f] = static_cast<int>(std::min_element(table.row(f), table.row(f) + n) - table.row(f));
     ErrorAccount errors(table);
     std::vector<Genotype> out;
-    for (int a = 0; a < n; ++a) {
-        for (int b = a; b < (ploidy == 1 ? a + 1 : n); ++b) {
-            errors.clear();
-            double cost = 0;
-            for (size_t f = 0; f < table.fragments(); ++f) {
-                const float x = table.row(f)[a], y = table.row(f)[b];
-                if (a != b) cost += HALF_COST - 10 * std::log10(1 + std::pow(10.0f, -std::abs(x - y) / 10));
-                if (std::min(x, y) > 0) errors.add(best[f], table.reverse[f], std::min(x, y));
+    Genotype g{};
+    g.ploidy = ploidy;
+    for (;;) {
+        errors.clear();
+        double cost = 0;
+        const bool same = g.copies[0] == g.copies[static_cast<size_t>(ploidy) - 1];
+        for (size_t f = 0; f < table.fragments(); ++f) {
+            const float* row = table.row(f);
+            float low = row[g.copies[0]];
+            for (int16_t h : g) low = std::min(low, row[h]);
+            if (!same) {
+                // What the copies that fit worse add: the fragment comes from each with equal chance.
+                double likelihood = 0;
+                for (int16_t h : g) likelihood += std::pow(10.0f, (low - row[h]) / 10);
+                cost -= 10 * std::log10(likelihood / ploidy);
             }
-            out.push_back({a, b, cost + errors.total(), 0});
+            if (low > 0) errors.add(best[f], table.reverse[f], low);
         }
+        g.cost = cost + errors.total();
+        out.push_back(g);
+        int at = ploidy - 1;
+        while (at >= 0 && g.copies[static_cast<size_t>(at)] == n - 1) --at;
+        if (at < 0) return out;
+        const auto next = static_cast<int16_t>(g.copies[static_cast<size_t>(at)] + 1);
+        for (int i = at; i < ploidy; ++i) g.copies[static_cast<size_t>(i)] = next;
     }
-    return out;
 }
 
 }  // namespace baselake::pileup

@@ -4,7 +4,7 @@
 #include <bit>
 #include <map>
 
-#include "realign.h"
+#include "compute/pairhmm/gaps.h"
 #include "triage.h"
 
 namespace baselake::pileup {
@@ -13,36 +13,39 @@ constexpr size_t MAX_CANDIDATES = 48;  // of one region, by support; a mask of t
 constexpr size_t MAX_HAPLOTYPES = 16;
 constexpr int32_t READ_FLANK = 30;     // aligned bases kept on either side of a region to anchor a read
 
-// A haplotype as the set of candidate alleles it carries: bit i is alleles[i].
+// A haplotype as the set of alleles it carries: bit i is alleles[i].
 struct CandidateHaplotype {
     uint64_t mask;
-    Haplotype sequence;
+    std::vector<Allele> own;  // the same alleles, in order
+    std::string bases;
+    std::vector<uint8_t> open;  // phred of a gap at each base
     int32_t shift_min, shift_max;  // running sum of insertions minus deletions
 };
 
 struct RegionHaplotypes {
     std::vector<Allele> alleles;  // sorted by position
     std::vector<CandidateHaplotype> haplotypes;  // the reference first
-    int32_t begin;  // reference position of every haplotype's first base
+    int32_t begin, end;  // the stretch of the reference that every haplotype stands for
 };
 
 // Writes the masked alleles into the reference over [begin, end). False where two of them overlap.
 inline bool spell(const std::vector<Allele>& alleles, uint64_t mask, const Window& reference, int32_t begin, int32_t end,
                   CandidateHaplotype& out) {
-    out = {mask, {}, 0, 0};
+    out = {mask, {}, {}, {}, 0, 0};
     int32_t at = begin, shift = 0;
     for (size_t i = 0; i < alleles.size(); ++i) {
         if (!(mask >> i & 1)) continue;
         const Allele& a = alleles[i];
         if (a.position < at) return false;
-        out.sequence.bases += reference.slice(at, a.position);
-        out.sequence.bases += a.alt;
+        out.bases += reference.slice(at, a.position);
+        out.bases += a.alt;
+        out.own.push_back(a);
         at = a.end();
         shift += a.shift();
         out.shift_min = std::min(out.shift_min, shift);
         out.shift_max = std::max(out.shift_max, shift);
     }
-    out.sequence.bases += reference.slice(at, end);
+    out.bases += reference.slice(at, end);
     return true;
 }
 
@@ -110,9 +113,10 @@ inline std::vector<uint64_t> allele_sets(const std::vector<const Candidate*>& ch
     return out;
 }
 
-// The haplotypes of a region. The same sequence spelled twice keeps the spelling with fewer alleles.
+// The haplotypes of a region, with at least `least_flank` bases of the reference on either side of it. The same
+// sequence spelled twice keeps the spelling with fewer alleles. At most MAX_HAPLOTYPES, and `most`.
 inline RegionHaplotypes region_haplotypes(const ActiveRegion& region, const std::vector<Candidate>& all,
-                                          const Pileup& pileup, const Window& reference) {
+                                          const Pileup& pileup, const Window& reference, int32_t least_flank, size_t most) {
     std::vector<const Candidate*> chosen;
     for (size_t i = region.first; i < region.last; ++i) chosen.push_back(&all[i]);
     if (chosen.size() > MAX_CANDIDATES) {
@@ -126,20 +130,21 @@ inline RegionHaplotypes region_haplotypes(const ActiveRegion& region, const std:
         out.alleles.push_back(c->allele);
         grown = std::max(grown, std::abs(c->allele.shift()));
     }
-    const int32_t flank = READ_FLANK + 2 * grown + 20;
+    const int32_t flank = std::max(least_flank, READ_FLANK + 2 * grown + 20);
     out.begin = std::max(region.start - flank, reference.begin());
-    const int32_t end = std::min(region.end + flank, reference.end());
+    out.end = std::min(region.end + flank, reference.end());
     for (uint64_t mask : allele_sets(chosen, read_patterns(region, chosen, pileup))) {
         CandidateHaplotype next;
-        if (!spell(out.alleles, mask, reference, out.begin, end, next)) continue;
+        if (!spell(out.alleles, mask, reference, out.begin, out.end, next)) continue;
         auto same = std::find_if(out.haplotypes.begin(), out.haplotypes.end(),
-                                 [&](const CandidateHaplotype& h) { return h.sequence.bases == next.sequence.bases; });
+                                 [&](const CandidateHaplotype& h) { return h.bases == next.bases; });
         if (same == out.haplotypes.end()) {
-            if (out.haplotypes.size() == MAX_HAPLOTYPES) break;
-            next.sequence.open = gap_open_costs(next.sequence.bases);
+            if (out.haplotypes.size() == std::min(MAX_HAPLOTYPES, most)) break;
+            next.open = pairhmm::gap_open_qualities(next.bases);
             out.haplotypes.push_back(std::move(next));
         } else if (std::popcount(mask) < std::popcount(same->mask)) {
             same->mask = mask;
+            same->own = next.own;
         }
     }
     return out;
@@ -162,29 +167,34 @@ inline Allele joined(const Allele& left, const Allele& right, const Window& refe
     return left_aligned({left.position, right.end() - left.position, left.alt + between + right.alt}, reference);
 }
 
-// Makes one allele of an insertion or deletion and a substitution that touch on the same haplotype.
-inline void join_touching(RegionHaplotypes& region, const Window& reference) {
+// Numbers the alleles of a region's haplotypes anew, an insertion or deletion and a substitution that touch on the same
+// haplotype being one. A haplotype whose alleles are too many for a mask is left out.
+inline void number_alleles(RegionHaplotypes& region, const Window& reference) {
     std::vector<Allele> alleles;
-    std::vector<uint64_t> masks;
-    for (const CandidateHaplotype& h : region.haplotypes) {
+    std::vector<CandidateHaplotype> kept;
+    for (CandidateHaplotype& h : region.haplotypes) {
         std::vector<Allele> own;
-        for (size_t i = 0; i < region.alleles.size(); ++i) {
-            if (!(h.mask >> i & 1)) continue;
-            const Allele& next = region.alleles[i];
+        for (const Allele& next : h.own) {
             if (!own.empty() && touches(own.back(), next, reference)) own.back() = joined(own.back(), next, reference);
             else own.push_back(next);
         }
+        const size_t before = alleles.size();
         uint64_t mask = 0;
         for (const Allele& allele : own) {
             const auto i = static_cast<size_t>(std::find(alleles.begin(), alleles.end(), allele) - alleles.begin());
             if (i == alleles.size()) alleles.push_back(allele);
-            if (alleles.size() > MAX_ALLELES) return;
-            mask |= uint64_t{1} << i;
+            if (i < MAX_ALLELES) mask |= uint64_t{1} << i;
         }
-        masks.push_back(mask);
+        if (alleles.size() > MAX_ALLELES) {
+            alleles.resize(before);
+            continue;
+        }
+        h.mask = mask;
+        h.own = std::move(own);
+        kept.push_back(std::move(h));
     }
     region.alleles = std::move(alleles);
-    for (size_t h = 0; h < masks.size(); ++h) region.haplotypes[h].mask = masks[h];
+    region.haplotypes = std::move(kept);
 }
 
 }  // namespace baselake::pileup

@@ -26,16 +26,16 @@ inline double allele_prior(const Allele& allele, const Window& reference, const 
     return std::max(std::min(base, MIN_INDEL_COST), base - REPEAT_GAIN * beyond);
 }
 
-// Prior of the genotype of two haplotypes, as sets of alleles: the rarest allele costs its rate, half as often
-// homozygous as heterozygous, and each further one LINKED_COST.
-inline double genotype_prior(uint64_t a, uint64_t b, const std::vector<double>& rates) {
-    const double half = 10 * std::log10(2.0);
+// Prior of the genotype of some haplotypes, as sets of alleles: the rarest allele costs its rate, k copies of it being k
+// times rarer than one (an infinite-sites population), and each further one LINKED_COST.
+template <typename Masks> double genotype_prior(const Masks& masks, const std::vector<double>& rates) {
     double rarest = 0;
     int count = 0;
     for (size_t i = 0; i < rates.size(); ++i) {
-        const int copies = static_cast<int>(a >> i & 1) + static_cast<int>(b >> i & 1);
+        int copies = 0;
+        for (uint64_t mask : masks) copies += static_cast<int>(mask >> i & 1);
         if (copies == 0) continue;
-        rarest = std::max(rarest, rates[i] + (copies == 2 ? half : 0));
+        rarest = std::max(rarest, rates[i] + (copies > 1 ? 10 * std::log10(static_cast<double>(copies)) : 0));
         ++count;
     }
     return count ? rarest + LINKED_COST * (count - 1) : 0;

@@ -87,11 +87,21 @@ inline bool parse_cigar(std::string_view text, std::vector<Op>& ops, int64_t& re
     return aligned > 0;
 }
 
+// Without branches, so that compilers make vectors of it: this is most of the work of a read that differs nowhere.
 inline std::vector<uint8_t> phred(std::string_view qual, std::string_view seq) {
-    std::vector<uint8_t> out(seq.size());
-    for (size_t i = 0; i < seq.size(); ++i) {
-        int q = qual.empty() ? MISSING_QUALITY : std::clamp(qual[i] - 33, 0, MAX_QUALITY);
-        out[i] = static_cast<uint8_t>(q < UNINFORMATIVE_QUALITY || plain_base(seq[i]) == 'N' ? 0 : q);
+    const size_t n = seq.size();
+    std::vector<uint8_t> out(n);
+    if (qual.empty()) std::fill(out.begin(), out.end(), static_cast<uint8_t>(MISSING_QUALITY));
+    for (size_t i = 0; i < qual.size(); ++i) {
+        const auto q = static_cast<uint8_t>(qual[i]);
+        const auto above = static_cast<uint8_t>(q < 33 ? 0 : q - 33);
+        const auto capped = static_cast<uint8_t>(above > MAX_QUALITY ? MAX_QUALITY : above);
+        out[i] = static_cast<uint8_t>(capped < UNINFORMATIVE_QUALITY ? 0 : capped);
+    }
+    for (size_t i = 0; i < n; ++i) {
+        const auto base = static_cast<uint8_t>(seq[i] & 0xdf);  // upper case
+        const bool known = (base == 'A') | (base == 'C') | (base == 'G') | (base == 'T');
+        out[i] = static_cast<uint8_t>(known ? out[i] : 0);
     }
     return out;
 }

@@ -1,4 +1,4 @@
-"""The slow, obvious oracle of the parts of `twin.cpp` that compute: pileup events, alignment and genotype costs.
+"""The slow, obvious oracle of the parts of `twin.cpp` that compute: pileup events, spelling and genotype costs.
 
 Written from `docs/calling-model.md`, one read, base and cell at a time. Costs are phred.
 """
@@ -7,14 +7,13 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
 from baselake.compute.pileup import DEFAULT_PARAMETERS, CallParameters
 
 _EXCLUDED = (
     0x4 | 0x100 | 0x200 | 0x400 | 0x800
 )  # unmapped, secondary, vendor-failed, duplicate, supplementary
-_REPEAT_DROP = {1: 2.4, 2: 3.5, 3: 3.0, 4: 3.0}
-_GAP_EXTEND = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,82 +63,29 @@ def substitutions(
     return sorted(found)
 
 
-def gap_open_cost(haplotype: str, at: int) -> int:
-    """Cost of a one-unit gap at a base: the cheapest over the tandem repeats of units of 1 to 4 it lies in."""
-    best = 45
-    for unit in range(1, 5):
-        for first in range(len(haplotype) - unit + 1):
-            motif = haplotype[first : first + unit]
-            if "N" in motif or any(
-                unit % p == 0 and motif == motif[:p] * (unit // p) for p in range(1, unit)
-            ):
-                continue
-            length = unit
-            while first + length < len(haplotype) and haplotype[first + length] == motif[length % unit]:
-                length += 1
-            units = length // unit
-            if units >= 2 and first <= at < first + length:
-                beyond = max(0, units - (3 if unit == 1 else 2))
-                cost = 45 - int(_REPEAT_DROP[unit] * beyond) - (_GAP_EXTEND * (unit - 1) if beyond else 0)
-                best = min(best, max(8, cost))
-    return best
-
-
-def align_cost(read: str, quality: Sequence[int], haplotype: str) -> float:
-    """Cost of the best alignment of a whole read anywhere on a haplotype.
-
-    A mismatch costs its quality and 5 (one base of three), a base of quality 0 and an N nothing, a gap its
-    opening and 10 for each further base. A read does not begin with an insertion; a deletion is not at an end.
-    Nothing fits beyond the haplotype's ends.
-    """
-    beyond = len(read)
-    opening = [45] * beyond + [gap_open_cost(haplotype, at) for at in range(len(haplotype))] + [45] * beyond
-    haplotype = "-" * beyond + haplotype + "-" * beyond
-    columns = len(haplotype)
-    match = [0.0] * (columns + 1)  # after 0 read bases, at any haplotype base
-    insertion = [math.inf] * (columns + 1)
-    deletion = [math.inf] * (columns + 1)
-    for i, base in enumerate(read):
-        new_match, new_insertion = [math.inf] * (columns + 1), [math.inf] * (columns + 1)
-        new_deletion = [math.inf] * (columns + 1)
-        for j in range(columns + 1):
-            # Index j: haplotype bases used up.
-            if j:
-                fits = base == haplotype[j - 1] or haplotype[j - 1] == "N" or quality[i] == 0
-                before = min(match[j - 1], insertion[j - 1], deletion[j - 1])
-                new_match[j] = before + (0 if fits else quality[i] + 5)
-                new_deletion[j] = min(new_match[j - 1] + opening[j - 1], new_deletion[j - 1] + _GAP_EXTEND)
-            if i and j:
-                new_insertion[j] = min(match[j] + opening[j - 1], insertion[j] + _GAP_EXTEND)
-        match, insertion, deletion = new_match, new_insertion, new_deletion
-    return min(*match, *insertion)
-
-
 def genotype_costs(
     costs: Sequence[Sequence[float]], caps: Sequence[float], reverse: Sequence[bool], ploidy: int
-) -> dict[tuple[int, int], float]:
+) -> dict[tuple[int, ...], float]:
     """Cost of every genotype, given each fragment's cost under each allele.
 
     Args:
         costs: fragments by alleles.
         caps: by fragment, the most it may say against an allele.
         reverse: by fragment, its strand.
-        ploidy: 1 or 2; a haploid genotype is given as (a, a).
+        ploidy: copies; a genotype is given as the alleles of its copies, sorted.
     """
     relative = [[min(cost - min(row), cap) for cost in row] for row, cap in zip(costs, caps, strict=True)]
-    alleles = range(len(costs[0]))
     out = {}
-    for a in alleles:
-        for b in (a,) if ploidy == 1 else range(a, len(costs[0])):
-            total = 0.0
-            groups: dict[tuple[int, bool], list[float]] = {}
-            for row, strand in zip(relative, reverse, strict=True):
-                error = min(row[a], row[b])
-                either = (10 ** (-row[a] / 10) + 10 ** (-row[b] / 10)) / 2
-                total += -10 * math.log10(either) - error
-                if error > 0:
-                    groups.setdefault((row.index(min(row)), bool(strand)), []).append(error)
-            out[a, b] = total + _error_cost(groups, [bool(strand) for strand in reverse])
+    for genotype in combinations_with_replacement(range(len(costs[0])), ploidy):
+        total = 0.0
+        groups: dict[tuple[int, bool], list[float]] = {}
+        for row, strand in zip(relative, reverse, strict=True):
+            error = min(row[allele] for allele in genotype)
+            any_copy = sum(10 ** (-row[allele] / 10) for allele in genotype) / ploidy
+            total += -10 * math.log10(any_copy) - error
+            if error > 0:
+                groups.setdefault((row.index(min(row)), bool(strand)), []).append(error)
+        out[genotype] = total + _error_cost(groups, [bool(strand) for strand in reverse])
     return out
 
 

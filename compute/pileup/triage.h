@@ -20,6 +20,7 @@ struct ActiveRegion {
     int32_t start, end;
     size_t first, last;  // candidates [first, last), in order of footprint
     bool simple;         // substitutions at one position, nothing else near: plain base likelihoods suffice
+    int32_t low = 0, high = 0;  // its territory: half-way to its neighbours; what is found beyond is theirs
 };
 
 // A germline allele has half of the fragments; with 30 of them, 0.08 is 4.6 standard deviations under that.
@@ -34,6 +35,8 @@ constexpr int32_t INDEL_MERGE_GAP = 30;
 constexpr int32_t MAX_REGION = 200;
 constexpr int32_t GRID = 64;  // a longer run of candidates is cut at multiples of this
 constexpr int32_t MAX_REPEAT = 150;
+constexpr int32_t MAX_CLIP_GAP = 100;
+constexpr int32_t MAX_CLIPPED = 256;
 
 inline std::vector<Candidate> candidates(const Pileup& pileup, const Window& reference) {
     std::vector<Candidate> found;
@@ -56,16 +59,42 @@ inline std::vector<Candidate> candidates(const Pileup& pileup, const Window& ref
     return found;
 }
 
+// Whether soft clips of good quality pile up at a position: an insertion or deletion too long for the aligner.
+inline bool clip_pile(const Pileup& pileup, const Window& reference, int32_t position) {
+    const auto i = static_cast<size_t>(position - reference.begin());
+    return pileup.clips[i] > MIN_SUPPORT && pileup.clips[i] > MIN_FRACTION_SNV * pileup.depth[i];
+}
+
 inline bool simple_site(const std::vector<Candidate>& all, size_t first, size_t last, const Pileup& pileup,
                         const Window& reference) {
     for (size_t i = first; i < last; ++i)
         if (all[i].allele.indel() || all[i].allele.position != all[first].allele.position) return false;
     const int32_t at = all[first].allele.position;
-    for (int32_t p = std::max(at - MERGE_GAP, reference.begin()); p < std::min(at + MERGE_GAP + 1, reference.end()); ++p) {
-        const auto i = static_cast<size_t>(p - reference.begin());
-        if (pileup.clips[i] > MIN_SUPPORT && pileup.clips[i] > MIN_FRACTION_SNV * pileup.depth[i]) return false;
-    }
+    for (int32_t p = std::max(at - MERGE_GAP, reference.begin()); p < std::min(at + MERGE_GAP + 1, reference.end()); ++p)
+        if (clip_pile(pileup, reference, p)) return false;
     return true;
+}
+
+// Regions of soft clips without a candidate near. The clips on both sides of a deletion belong together; a run of them
+// longer than MAX_CLIPPED is cut on an absolute grid.
+inline std::vector<ActiveRegion> clipped_regions(const std::vector<ActiveRegion>& active, const Pileup& pileup, const Window& reference) {
+    std::vector<int32_t> piles;
+    size_t next = 0;
+    for (int32_t p = reference.begin(); p < reference.end(); ++p) {
+        if (!clip_pile(pileup, reference, p)) continue;
+        while (next < active.size() && active[next].end + INDEL_MERGE_GAP <= p) ++next;
+        if (next == active.size() || active[next].start - INDEL_MERGE_GAP > p) piles.push_back(p);
+    }
+    std::vector<ActiveRegion> regions;
+    for (size_t i = 0, j = 0; i < piles.size(); i = j) {
+        for (j = i + 1; j < piles.size() && piles[j] - piles[j - 1] < MAX_CLIP_GAP; ++j) {}
+        const bool whole = piles[j - 1] - piles[i] < MAX_CLIPPED;
+        for (size_t a = i, b = i; a < j; a = b) {
+            for (b = a + 1; b < j && (whole || piles[b] / MAX_CLIPPED == piles[a] / MAX_CLIPPED); ++b) {}
+            regions.push_back({piles[a], piles[b - 1] + 1, 0, 0, false, 0, 0});
+        }
+    }
+    return regions;
 }
 
 // Candidates closer than their merge gap are genotyped together. A run longer than MAX_REGION is cut on an absolute
@@ -76,7 +105,7 @@ inline std::vector<ActiveRegion> active_regions(const std::vector<Candidate>& al
     auto close = [&](size_t first, size_t last) {
         int32_t end = all[first].to;
         for (size_t i = first; i < last; ++i) end = std::max(end, all[i].to);
-        regions.push_back({all[first].from, end, first, last, simple_site(all, first, last, pileup, reference)});
+        regions.push_back({all[first].from, end, first, last, simple_site(all, first, last, pileup, reference), 0, 0});
     };
     for (size_t i = 0, j = 0; i < all.size(); i = j) {
         int32_t end = all[i].to, reach = -1;
@@ -94,6 +123,13 @@ inline std::vector<ActiveRegion> active_regions(const std::vector<Candidate>& al
             for (b = a + 1; b < j && all[b].from / GRID == all[a].from / GRID; ++b) {}
             close(a, b);
         }
+    }
+    const std::vector<ActiveRegion> clipped = clipped_regions(regions, pileup, reference);
+    regions.insert(regions.end(), clipped.begin(), clipped.end());
+    std::stable_sort(regions.begin(), regions.end(), [](const ActiveRegion& a, const ActiveRegion& b) { return a.start < b.start; });
+    for (size_t i = 0; i < regions.size(); ++i) {
+        regions[i].low = i ? std::min(regions[i].start, (regions[i - 1].end + regions[i].start) / 2) : reference.begin();
+        regions[i].high = i + 1 < regions.size() ? std::max(regions[i].end, (regions[i].end + regions[i + 1].start) / 2) : reference.end();
     }
     return regions;
 }

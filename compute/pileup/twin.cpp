@@ -1,6 +1,6 @@
 // The pileup caller for a CPU: Arrow buffers of a region's alignments in, arrays of genotyped alleles out.
 #include "compute/arrow_columns.h"
-#include "compute/pileup/caller.h"
+#include "compute/pileup/blocks.h"
 
 namespace py = pybind11;
 using namespace baselake;
@@ -8,7 +8,9 @@ using namespace baselake::pileup;
 
 namespace {
 
-constexpr int32_t PADDING = 1000;  // reads this far outside a region still shape what is called inside
+constexpr int32_t LONGEST_READ = 1000;  // longer ones have errors of another kind
+constexpr int32_t REACH = 500;           // how far from an active region what is found in it may lie
+constexpr int32_t PADDING = 2000;        // reads this far outside a region still shape what is called inside
 
 // The arrays stay alive with the dict that holds them: every conversion to In<T> of an array of that type and
 // layout is a view.
@@ -97,8 +99,8 @@ py::dict call_columns(const std::vector<Call>& calls) {
     out["ref"] = ragged<uint8_t>(calls, [](const Call& c) -> const std::string& { return c.ref; });
     out["alt"] = ragged<uint8_t>(calls, [](const Call& c) -> const std::string& { return c.alt; });
     out["allele_index"] = column<int8_t>(calls, [](const Call& c) { return c.allele_index; });
-    out["gt_a"] = column<int8_t>(calls, [](const Call& c) { return c.gt_a; });
-    out["gt_b"] = column<int8_t>(calls, [](const Call& c) { return c.gt_b; });
+    out["gt"] = ragged<int8_t>(calls, [](const Call& c) -> const std::vector<int8_t>& { return c.gt; });
+    out["ps"] = column<int32_t>(calls, [](const Call& c) { return c.ps; });
     out["gq"] = column<int32_t>(calls, [](const Call& c) { return c.gq; });
     out["dp"] = column<int32_t>(calls, [](const Call& c) { return c.dp; });
     out["ad_ref"] = column<int32_t>(calls, [](const Call& c) { return c.ad_ref; });
@@ -122,18 +124,35 @@ py::dict call(const py::dict& columns, const In<uint8_t>& bases, int32_t start, 
     const Contig contig(bases);
     const Region region{start, end, ploidy};
     std::vector<Call> calls;
+    std::vector<Block> blocks;
+    std::array<int64_t, 3> regions{};  // simple, realigned, assembled
     {
         py::gil_scoped_release release;
         const Prepared prepared = prepare(rows, contig, region, limits);
         const std::vector<Candidate> found = candidates(prepared.pileup, prepared.reference);
-        for (const ActiveRegion& active : active_regions(found, prepared.pileup, prepared.reference))
-            if (active.start - 1 < end && active.end + 1 > start)
-                call_region(active, found, prepared.pileup, prepared.reference, region, limits, calls);
+        for (const ActiveRegion& active : active_regions(found, prepared.pileup, prepared.reference)) {
+            const int32_t reach = active.simple ? 1 : REACH;
+            if (active.start - reach >= end || active.end + reach <= start) continue;
+            const bool assembled = call_region(active, found, prepared.pileup, prepared.reference, ploidy, limits, calls);
+            if (active.start >= start && active.start < end) ++regions[active.simple ? 0 : assembled ? 2 : 1];
+        }
+        blocks = reference_blocks(prepared.pileup, prepared.reference, region, calls);
+        std::erase_if(calls, [&](const Call& c) { return c.start < start || c.start >= end; });
         std::stable_sort(calls.begin(), calls.end(), [](const Call& a, const Call& b) {
             return std::tie(a.start, a.ref, a.alt) < std::tie(b.start, b.ref, b.alt);
         });
     }
-    return call_columns(calls);
+    py::dict out = call_columns(calls);
+    out["regions"] = py::make_tuple(regions[0], regions[1], regions[2]);
+    py::dict columns_of_blocks;
+    columns_of_blocks["start"] = column<int32_t>(blocks, [](const Block& b) { return b.start; });
+    columns_of_blocks["end"] = column<int32_t>(blocks, [](const Block& b) { return b.end; });
+    columns_of_blocks["gap"] = column<uint8_t>(blocks, [](const Block& b) { return b.gap; });
+    columns_of_blocks["gq"] = column<int32_t>(blocks, [](const Block& b) { return b.gq; });
+    columns_of_blocks["min_dp"] = column<int32_t>(blocks, [](const Block& b) { return b.min_dp; });
+    columns_of_blocks["dp_sum"] = column<int64_t>(blocks, [](const Block& b) { return b.dp_sum; });
+    out["blocks"] = columns_of_blocks;
+    return out;
 }
 
 py::dict triage(const py::dict& columns, const In<uint8_t>& bases, int32_t start, int32_t end, const py::dict& given) {
@@ -179,23 +198,9 @@ py::tuple genotypes(const In<float>& costs, const In<float>& caps, const In<uint
     table.alleles = static_cast<int>(costs.shape(1));
     for (py::ssize_t f = 0; f < costs.shape(0); ++f) table.add(costs.data(f, 0), caps.at(f), reverse.at(f));
     const std::vector<Genotype> found = genotype_costs(table, ploidy);
-    return py::make_tuple(column<int32_t>(found, [](const Genotype& g) { return g.a; }),
-                          column<int32_t>(found, [](const Genotype& g) { return g.b; }),
-                          column<double>(found, [](const Genotype& g) { return g.cost; }));
-}
-
-std::vector<float> align(const std::vector<std::string>& reads, const std::vector<std::vector<uint8_t>>& qualities,
-                         const std::vector<std::string>& haplotypes, int diagonal, int left, int right) {
-    std::vector<Haplotype> targets;
-    for (const std::string& bases : haplotypes) targets.push_back({bases, gap_open_costs(bases)});
-    std::vector<Pairing> pairs;
-    for (size_t i = 0; i < reads.size(); ++i)
-        pairs.push_back({reads[i].data(), qualities[i].data(), static_cast<int>(reads[i].size()), &targets[i], diagonal, 0});
-    for (size_t i = 0; i < pairs.size(); i += LANES)
-        align_batch(pairs.data() + i, static_cast<int>(std::min<size_t>(LANES, pairs.size() - i)), left, right);
-    std::vector<float> costs;
-    for (const Pairing& pair : pairs) costs.push_back(pair.cost);
-    return costs;
+    std::vector<int16_t> copies;
+    for (const Genotype& g : found) copies.insert(copies.end(), g.begin(), g.end());
+    return py::make_tuple(to_numpy(std::move(copies)), column<double>(found, [](const Genotype& g) { return g.cost; }));
 }
 
 py::tuple normalise(const In<uint8_t>& bases, int32_t position, int32_t ref_length, const std::string& alt) {
@@ -209,12 +214,13 @@ py::tuple normalise(const In<uint8_t>& bases, int32_t position, int32_t ref_leng
 
 PYBIND11_MODULE(_twin, module) {
     module.attr("PADDING") = PADDING;
+    module.attr("LONGEST_READ") = LONGEST_READ;
+    module.attr("MAX_PLOIDY") = MAX_PLOIDY;
+    module.attr("GQ_BANDS") = py::make_tuple(GQ_BANDS[0], GQ_BANDS[1], GQ_BANDS[2]);
     module.def("call", &call);
     module.def("triage", &triage);
     // The parts of the model that reference.py spells out, for the tests that hold the two together.
     module.def("events", &events);
     module.def("genotypes", &genotypes);
-    module.def("align", &align);
-    module.def("gap_open_costs", [](const std::string& haplotype) { return to_numpy(gap_open_costs(haplotype)); });
     module.def("normalise", &normalise);
 }

@@ -405,3 +405,4 @@ def _drop_derived(tx: Transaction, samples: Sequence[str], run_groups: pa.Table)
         if tx.query(f"SELECT 1 {aligned} LIMIT 1", [sample, groups]).num_rows:
             tx.execute(f"DELETE {aligned}", [sample, groups])
             tx.execute("DELETE FROM genotypes WHERE sample_id = ?", [sample])
+            tx.execute("DELETE FROM reference_blocks WHERE sample_id = ?", [sample])

@@ -202,6 +202,23 @@ class Lake:
             self.catalog, self._sample(sample), assembly, Path(path), region=self._region(assembly, region)
         )
 
+    def export_gvcf(
+        self,
+        path: str | os.PathLike[str],
+        sample: str,
+        *,
+        reference: str | None = None,
+        region: str | None = None,
+    ) -> int:
+        """Write a sample's calls and the reference blocks between them as gVCF, named as `export_vcf`'s file is."""
+        from baselake.catalog.export.gvcf import export_gvcf
+
+        assembly = self._reference(reference)
+        self._audit_export("gvcf", sample, region)
+        return export_gvcf(
+            self.catalog, self._sample(sample), assembly, Path(path), region=self._region(assembly, region)
+        )
+
     def export_bam(
         self,
         path: str | os.PathLike[str],

@@ -24,7 +24,7 @@ _VERBS = {
     "align": "Align reads, sort, mark duplicates.",
     "call": "Call germline variants; runs what is missing before.",
     "sql": "Ask the lake in SQL.",
-    "export": "Write standard formats: vcf, bam, cram, fastq.",
+    "export": "Write standard formats: vcf, gvcf, bam, cram, fastq.",
     "status": "What is in the lake.",
     "doctor": "Check every file of the lake, and mend what can be mended.",
     "compact": "Make large files of small ones.",

@@ -31,6 +31,19 @@ def vcf(sample: str, output: Path, reference: str | None, region: str | None, at
         lake.export_vcf(output, sample, reference=reference, region=region)
 
 
+@command.command("gvcf")
+@_sample
+@_output
+@reference_option
+@region_option
+@at_option
+@common
+def gvcf(sample: str, output: Path, reference: str | None, region: str | None, at: str | None) -> None:
+    """Called variants and the reference between them, for joint calling: .g.vcf.gz, or .vcf."""
+    with open_for_export(at) as lake:
+        lake.export_gvcf(output, sample, reference=reference, region=region)
+
+
 @command.command("bam")
 @_sample
 @_output
