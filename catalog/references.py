@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
 from baselake.errors import ConflictError, InputError, NotFoundError, TruncatedInputError
+from baselake.lake.fasta import Fasta, index_of
 from baselake.progress import QUIET, Progress
 
 _CHUNK = 4 << 20
@@ -72,19 +73,11 @@ class Reference:
         Raises:
             NotFoundError: there is no such contig.
         """
-        if contig not in self._offsets:
-            raise NotFoundError(f"no contig {contig!r}", f"reference {self.name}")
-        offset, length = self._offsets[contig]
-        return self._mapped[offset + max(start, 0) : offset + min(end, length)]
+        return self._file.bases(contig)[max(start, 0) : max(end, 0)]
 
     @cached_property
-    def _mapped(self) -> np.ndarray:
-        return np.memmap(self.fasta, dtype=np.uint8, mode="r")
-
-    @cached_property
-    def _offsets(self) -> dict[str, tuple[int, int]]:
-        rows = (line.split("\t") for line in _index_of(self.fasta).read_text().splitlines())
-        return {name: (int(offset), int(length)) for name, length, offset, _, _ in rows}
+    def _file(self) -> Fasta:
+        return Fasta(self.fasta)
 
 
 def sha512t24u(data: bytes) -> str:
@@ -143,7 +136,7 @@ def add_reference(catalog: Catalog, fasta: Path, name: str, progress: Progress =
         # The name says the content, so a copy that a crashed job or another name left is as good as ours.
         target = catalog.layout.reference_fasta(digest)
         target.parent.mkdir(exist_ok=True)
-        os.replace(_index_of(plain), _index_of(target))
+        os.replace(index_of(plain), index_of(target))
         os.replace(plain, target)
         sync_folder(target.parent)
         with job.commit() as tx:
@@ -274,7 +267,7 @@ def _normalise(fasta: Path, target: Path) -> Iterator[Contig]:
             raise InputError("no sequence in it", str(fasta), "Give a FASTA file")
         out.flush()
         os.fsync(out.fileno())
-    with open(_index_of(target), "w") as out_index:
+    with open(index_of(target), "w") as out_index:
         out_index.writelines(index)
         out_index.flush()
         os.fsync(out_index.fileno())
@@ -332,10 +325,6 @@ def _chunks(fasta: Path) -> Iterator[bytes]:
             ) from error
         except (gzip.BadGzipFile, isal_zlib.error) as error:
             raise InputError(f"not a sound gzip file ({error})", str(fasta), "Copy it again") from error
-
-
-def _index_of(fasta: Path) -> Path:
-    return fasta.with_name(fasta.name + ".fai")
 
 
 def _canonical(value: object) -> bytes:

@@ -338,7 +338,9 @@ def _calls(
         first, last = group[0].region, group[-1].region
         bounds = {"start": first.start - PADDING, "end": last.end + PADDING, "contig": first.contig}
         sql = catalog.statement("alignments_to_call")
-        rows = catalog.query(sql, {"reference": reference.name, "sample": sample, **bounds}).combine_chunks()
+        rows = catalog.records(
+            sql, {"reference": reference.name, "sample": sample, **bounds}
+        ).combine_chunks()
         return _short_reads(rows)
 
     def call(part: tuple[Region, int, pa.Table]) -> tuple[Region, int, RegionCalls]:

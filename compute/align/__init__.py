@@ -126,7 +126,7 @@ def _align_sample(
                 )
             if aligned:
                 transaction.execute(
-                    "DELETE FROM alignments WHERE reference = ? AND sample_id = ?", [name, sample]
+                    "DELETE FROM stored_alignments WHERE reference = ? AND sample_id = ?", [name, sample]
                 )
 
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "compute/arrow_columns.h"
+#include "lake/arrow_columns.h"
 
 namespace py = pybind11;
 using baselake::In;

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "compute/align/bases.h"
-#include "compute/arrow_columns.h"
+#include "lake/arrow_columns.h"
 
 namespace py = pybind11;
 using baselake::In;

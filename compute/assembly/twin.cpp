@@ -1,7 +1,7 @@
 // Local assembly for a CPU: a reference and flat arrays of reads in, haplotypes out.
 #include "compute/assembly/assembly.h"
 
-#include "compute/arrow_columns.h"
+#include "lake/arrow_columns.h"
 
 namespace py = pybind11;
 using namespace baselake;

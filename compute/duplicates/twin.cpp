@@ -12,7 +12,7 @@
 #include <string>
 #include <tuple>
 
-#include "compute/arrow_columns.h"
+#include "lake/arrow_columns.h"
 
 namespace py = pybind11;
 using baselake::In;

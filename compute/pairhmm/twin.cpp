@@ -1,5 +1,5 @@
 // The PairHMM for a CPU: flat arrays of reads, haplotypes and pairs in, costs out.
-#include "compute/arrow_columns.h"
+#include "lake/arrow_columns.h"
 #include "compute/pairhmm/gaps.h"
 
 namespace py = pybind11;

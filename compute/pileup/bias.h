@@ -1,6 +1,7 @@
 // Statistics that tell a variant from an artefact: strand, place in the read, base and mapping quality.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // The pileup caller for a CPU: Arrow buffers of a region's alignments in, arrays of genotyped alleles out.
-#include "compute/arrow_columns.h"
 #include "compute/pileup/blocks.h"
+#include "lake/arrow_columns.h"
 
 namespace py = pybind11;
 using namespace baselake;

@@ -1,7 +1,7 @@
 // Banded alignment for a CPU: flat arrays of queries, targets and pairs in, scores and CIGARs out.
 #include "compute/smithwaterman/smithwaterman.h"
 
-#include "compute/arrow_columns.h"
+#include "lake/arrow_columns.h"
 
 namespace py = pybind11;
 using namespace baselake;

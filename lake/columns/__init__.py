@@ -1,0 +1,1 @@
+"""Encodings of the large columns of reads and alignments: lossless, and small beside CRAM."""

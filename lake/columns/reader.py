@@ -1,0 +1,229 @@
+"""Rows of stored files, their coded columns decoded: any rows, wherever they lie, each block as often as it must be."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from baselake.errors import LakeError, StorageError
+from baselake.lake.columns import codecs
+from baselake.lake.columns.blocks import numbers_of, plain
+from baselake.lake.columns.codecs import NO_CONTIG, ContigBases, Placement
+from baselake.lake.fasta import References
+from baselake.lake.location import open_location, reading
+from baselake.lake.schema import CODED
+
+# Of decoded columns and of values read, in memory: some dozen blocks.
+_CACHE_BYTES = 96 << 20
+_OPEN_FILES = 32
+_FEW_RUNS = 64
+
+
+class BlockReader:
+    """Decodes rows of stored files, each block once as long as it is remembered; safe to use from several threads.
+
+    Args:
+        references: the assemblies that alignments are stored against.
+    """
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+        self._files: OrderedDict[str, _File] = OrderedDict()
+        self._kept = _Cache(_CACHE_BYTES)
+        self._lock = threading.Lock()
+
+    def rows(self, column: str, files: pa.Array, rows: np.ndarray, block_rows: np.ndarray) -> pa.Array:
+        """A coded column of rows anywhere in the lake.
+
+        Args:
+            column: a key of `CODED`.
+            files: path of each row's file.
+            rows: int64, places in the files.
+            block_rows: int64, `block_row` of each.
+
+        Raises:
+            LakeError: a block is damaged.
+            StorageError: its file is not there, or cannot be read.
+            NotFoundError: the reference it was stored against is not there.
+        """
+        paths = files.dictionary_encode()
+        numbers = paths.indices.to_numpy()
+        heads = rows - block_rows
+        order = None
+        cuts = _changes(numbers, heads)
+        if len(cuts) > _FEW_RUNS:
+            # Rows of several files in turn, as a sort leaves them: block by block, then back into their order.
+            order = np.lexsort((block_rows, heads, numbers))
+            numbers, heads, block_rows = numbers[order], heads[order], block_rows[order]
+            cuts = _changes(numbers, heads)
+        parts = []
+        for first, last in pairwise([0, *cuts.tolist(), len(rows)]):
+            path = paths.dictionary[int(numbers[first])].as_py()
+            decoded = self._decoded(path, int(heads[first]), column)
+            wanted = block_rows[first:last]
+            if int(wanted[-1] - wanted[0]) == len(wanted) - 1 and (np.diff(wanted) == 1).all():
+                parts.append(decoded.slice(int(wanted[0]), len(wanted)))
+            else:
+                parts.append(decoded.take(pa.array(wanted)))
+        whole = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+        if order is None:
+            return whole
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        return whole.take(pa.array(back))
+
+    def _decoded(self, path: str, head: int, column: str) -> pa.Array:
+        key = path, head, column
+        found = self._kept.get(key)
+        if found is None:
+            try:
+                found = self._decode(path, head, column)
+            except ValueError as error:  # an Arrow error of a damaged file is one, too
+                raise LakeError(
+                    f"column {column} of the block at row {head} cannot be decoded: {error}",
+                    path,
+                    "Restore the file from a copy",
+                ) from error
+            self._kept.put(key, found, found.nbytes)
+        return found
+
+    def _decode(self, path: str, head: int, column: str) -> pa.Array:
+        block = self._value(path, head, CODED[column])
+        if column == "name":
+            return codecs.decode_names(block)
+        if column == "qual":
+            return codecs.decode_texts(block)
+        if column == "seq":
+            placement, contig = self._compared(path, head, block)
+            return codecs.decode_sequences(block, placement, contig)
+        if column == "tags":
+            if not codecs.tags_need_bases(block):
+                return codecs.decode_tags(block, None, None, NO_CONTIG)
+            placement, contig = self._compared(path, head, self._value(path, head, CODED["seq"]))
+            return codecs.decode_tags(block, self._decoded(path, head, "seq"), placement, contig)
+        partners = codecs.name_partners(self._value(path, head, CODED["name"]))
+        mates = codecs.decode_mates(block, partners, self._placement(path, head, len(partners)))
+        for name, decoded in zip(("next_start", "tlen"), mates, strict=True):
+            self._kept.put((path, head, name), decoded, decoded.nbytes)
+        return mates[0] if column == "next_start" else mates[1]
+
+    def _compared(self, path: str, head: int, block: bytes) -> tuple[Placement | None, ContigBases]:
+        identity = codecs.compared_with(block)
+        if identity is None:
+            return None, NO_CONTIG
+        digest, contig = identity
+        bases = self._references.bases(digest, contig)
+        placement = self._placement(path, head, codecs.rows_of(block))
+        return placement, ContigBases(digest=digest, contig=contig, bases=bases)
+
+    def _placement(self, path: str, head: int, rows: int) -> Placement:
+        key = path, head, "placement"
+        found = self._kept.get(key)
+        if found is None:
+            with self._reading(path) as file:
+                table = file.rows(("start", "end", "cigar"), head, rows)
+            found = Placement(
+                starts=numbers_of(table["start"]), ends=numbers_of(table["end"]), cigars=plain(table["cigar"])
+            )
+            self._kept.put(key, found, 16 * rows + found.cigars.nbytes)
+        return found
+
+    def _value(self, path: str, head: int, column: str) -> bytes:
+        with self._reading(path) as file:
+            group, offset = file.place(head)
+            key = path, group, column
+            values = self._kept.get(key)
+            if values is None:
+                values = file.group(group, (column,))[column]
+                self._kept.put(key, values, values.nbytes)
+        value = values[offset].as_py()
+        if value is None:
+            raise ValueError(f"there is no {column}")
+        return bytes(value)
+
+    @contextmanager
+    def _reading(self, path: str) -> "Iterator[_File]":
+        try:
+            with reading(path):
+                yield self._file(path)
+        except StorageError:
+            with self._lock:
+                self._files.pop(path, None)  # what it has open may be of a store that is there again
+            raise
+
+    def _file(self, path: str) -> "_File":
+        with self._lock:
+            if path not in self._files:
+                self._files[path] = _File(_open_file(path))
+                while len(self._files) > _OPEN_FILES:
+                    self._files.popitem(last=False)
+            self._files.move_to_end(path)
+            return self._files[path]
+
+
+def _open_file(location: str) -> pq.ParquetFile:
+    if "://" in location:
+        return pq.ParquetFile(open_location(location))
+    return pq.ParquetFile(location, memory_map=True)
+
+
+def _changes(numbers: np.ndarray, heads: np.ndarray) -> np.ndarray:
+    """Where another block begins."""
+    return np.flatnonzero((np.diff(heads) != 0) | (np.diff(numbers) != 0)) + 1
+
+
+class _File:
+    """A stored file, read by rows; one thread at a time."""
+
+    def __init__(self, file: pq.ParquetFile) -> None:
+        self._file = file
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+        self._firsts = np.concatenate([[0], np.cumsum(sizes)])
+        self._lock = threading.Lock()
+
+    def place(self, row: int) -> tuple[int, int]:
+        """Row group of a row, and its place there."""
+        group = int(np.searchsorted(self._firsts, row, side="right")) - 1
+        return group, row - int(self._firsts[group])
+
+    def group(self, group: int, columns: tuple[str, ...]) -> pa.Table:
+        with self._lock:
+            return self._file.read_row_group(group, list(columns), use_threads=False)
+
+    def rows(self, columns: tuple[str, ...], first: int, count: int) -> pa.Table:
+        """Rows that follow one another, of as many row groups as they lie in."""
+        group, offset = self.place(first)
+        last, _ = self.place(first + count - 1)
+        table = pa.concat_tables([self.group(i, columns) for i in range(group, last + 1)])
+        return table.slice(offset, count)
+
+
+class _Cache:
+    """Keeps what was used last, up to so many bytes."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._bytes = 0
+        self._items: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable):  # type: ignore[no-untyped-def]  # what was put under the key
+        with self._lock:
+            if key not in self._items:
+                return None
+            self._items.move_to_end(key)
+            return self._items[key][0]
+
+    def put(self, key: Hashable, item: object, size: int) -> None:
+        with self._lock:
+            if key in self._items:
+                self._bytes -= self._items.pop(key)[1]
+            self._items[key] = item, size
+            self._bytes += size
+            while self._bytes > self._most and len(self._items) > 1:
+                self._bytes -= self._items.popitem(last=False)[1][1]

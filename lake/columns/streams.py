@@ -1,0 +1,100 @@
+"""A block's streams in one value: each as it came, or packed by whichever of two compressors makes it smaller.
+
+    block  := number of rows, number of streams, streams
+    stream := method, length, bytes
+
+Numbers are of variable length: 7 bits a byte, the lowest first, a set high bit says that more follow. Method 0: as it
+is. 1: zstd, and the bytes begin with the number of bytes there were. 2: the entropy coder of `entropy.h`.
+"""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+import baselake.lake.columns._entropy as _entropy
+
+_AS_IS, _ZSTD, _ENTROPY = range(3)
+# Texts are few beside qualities and bases: of what zstd finds in them level 9 finds nearly all.
+_TEXT_LEVEL = 9
+_FEW_BYTES = 24
+
+
+def join(rows: int, streams: Iterable[tuple[bool, bytes]]) -> bytes:
+    """One value of many streams; those marked True are plain, and packed here."""
+    parts = list(streams)
+    out = bytearray(_number(rows) + _number(len(parts)))
+    for plain, stream in parts:
+        method, content = _pack(stream) if plain else (_AS_IS, stream)
+        out += bytes([method]) + _number(len(content)) + content
+    return bytes(out)
+
+
+def split(block: bytes) -> tuple[int, list[bytes]]:
+    """Number of rows and streams of such a value.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    rows, at = _read_number(block, 0)
+    count, at = _read_number(block, at)
+    streams = []
+    for _ in range(count):
+        if at >= len(block):
+            raise ValueError("a block ends early")
+        method = block[at]
+        length, at = _read_number(block, at + 1)
+        if length > len(block) - at:
+            raise ValueError("a block ends early")
+        streams.append(_unpack(method, block[at : at + length]))
+        at += length
+    return rows, streams
+
+
+def _pack(plain: bytes) -> tuple[int, bytes]:
+    best = (_AS_IS, plain)
+    if len(plain) < _FEW_BYTES:
+        return best
+    for method, packed in (
+        (_ZSTD, _number(len(plain)) + _zstd().compress(plain, asbytes=True)),
+        (_ENTROPY, _entropy.pack_bytes(plain)),
+    ):
+        if len(packed) < len(best[1]):
+            best = method, packed
+    return best
+
+
+def _unpack(method: int, content: bytes) -> bytes:
+    if method == _AS_IS:
+        return content
+    if method == _ENTROPY:
+        return _entropy.unpack_bytes(content)
+    if method != _ZSTD:
+        raise ValueError(f"a stream of unknown method {method}")
+    size, at = _read_number(content, 0)
+    plain: bytes = _zstd().decompress(content[at:], size, asbytes=True)
+    return plain
+
+
+def _zstd() -> pa.Codec:
+    return pa.Codec("zstd", _TEXT_LEVEL)
+
+
+def _number(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _read_number(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < len(data):
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if not byte & 0x80:
+            return value, at
+        shift += 7
+    raise ValueError("a block ends early")

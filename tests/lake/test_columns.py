@@ -1,0 +1,237 @@
+"""Coded columns: what is decoded is what was encoded, whatever it is, and the slow twin decodes the same."""
+
+from contextlib import suppress
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from baselake.lake.columns import _entropy, codecs
+from baselake.lake.columns.codecs import NO_CONTIG, ContigBases, Placement
+from baselake.lake.columns.reference import unpack_bytes
+from baselake.lake.columns.streams import join, split
+
+REFERENCE = np.frombuffer(b"ACGTTGCAACGTNNRYACGGATTACAGATTACA" * 8, np.uint8)
+CONTIG = ContigBases(digest="d", contig="c1", bases=REFERENCE)
+# Few and many symbols, with and without a pattern, short and longer than the coder's stretches.
+BYTES = st.one_of(
+    st.binary(max_size=300),
+    st.text("ab", max_size=2000).map(str.encode),
+    st.text("!#5?JI", max_size=3000).map(str.encode),
+    st.builds(lambda part, times: part * times, st.binary(min_size=1, max_size=40), st.integers(1, 200)),
+)
+
+
+@given(BYTES)
+def test_bytes_come_back_and_the_slow_twin_agrees(data: bytes) -> None:
+    packed = _entropy.pack_bytes(data)
+    assert _entropy.unpack_bytes(packed) == data
+    assert unpack_bytes(packed) == data
+
+
+@given(BYTES, st.data())
+def test_damaged_bytes_are_refused_or_decoded_but_never_read_past(data: bytes, draw: st.DataObject) -> None:
+    packed = bytearray(_entropy.pack_bytes(data))
+    if len(packed) > 2:
+        packed = packed[: draw.draw(st.integers(2, len(packed)))]
+        packed[draw.draw(st.integers(1, len(packed) - 1))] ^= 1 << draw.draw(st.integers(0, 5))
+    with suppress(ValueError, MemoryError):
+        _entropy.unpack_bytes(bytes(packed))
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 300), max_size=400))
+def test_numbers_come_back(values: list[int]) -> None:
+    numbers = np.array(values, np.int64)
+    assert np.array_equal(_entropy.unpack_numbers(_entropy.pack_numbers(numbers)), numbers)
+
+
+@given(st.text("ACGTN=acgtRYK", max_size=200).map(str.encode))
+def test_bases_at_two_bits_come_back(bases: bytes) -> None:
+    assert _entropy.unpack_bases(_entropy.pack_bases(bases)) == bases
+
+
+@given(st.integers(0, 10**6), st.lists(st.tuples(st.booleans(), BYTES), max_size=5))
+def test_streams_of_a_block_come_back(rows: int, streams: list[tuple[bool, bytes]]) -> None:
+    assert split(join(rows, streams)) == (rows, [stream for _, stream in streams])
+
+
+NAMES = st.one_of(
+    st.from_regex(r"\A[A-Z]{1,4}[0-9]{1,3}:[0-9]{1,4}:[A-Z0-9]{5}:[1-8]:[0-9]{4}:[0-9]{1,6}:[0-9]{1,6}\Z"),
+    st.from_regex(r"\A[a-z]{0,3}0{0,4}[0-9]{0,25}(/[12])?\Z"),
+    st.text(max_size=20),
+)
+
+
+@given(st.lists(NAMES, max_size=60), st.data())
+@settings(max_examples=200)
+def test_names_come_back_and_know_their_partners(names: list[str], draw: st.DataObject) -> None:
+    if names:
+        names = names + draw.draw(st.lists(st.sampled_from(names), max_size=30))
+    column = pa.array(names, pa.string())
+    block = codecs.encode_names(column)
+    assert codecs.decode_names(block).equals(column)
+    partners = codecs.name_partners(block)
+    for row, partner in enumerate(partners.tolist()):
+        assert (
+            names.count(names[row]) == 1 if partner < 0 else names[row] == names[partner] and row != partner
+        )
+
+
+def test_a_pairs_name_is_stored_once() -> None:
+    rng = np.random.default_rng(1)
+    single = [f"HSQ1:1:C0:1:{t}:{x}:{y}" for t, x, y in rng.integers(1000, 90000, (4000, 3)).tolist()]
+    once = len(codecs.encode_names(pa.array(single)))
+    twice = len(codecs.encode_names(pa.array([name for name in single for _ in (1, 2)])))
+    assert twice < 1.02 * once
+
+
+CIGARS = st.lists(st.tuples(st.integers(0, 12), st.sampled_from("MIDNSHP=X")), max_size=6)
+
+
+@st.composite
+def alignments(draw: st.DrawFn) -> tuple[list[str | None], list[str | None], list[int]]:
+    """Bases, CIGARs and starts of rows, most of which fit together."""
+    bases: list[str | None] = []
+    cigars: list[str | None] = []
+    starts = []
+    for _ in range(draw(st.integers(0, 12))):
+        ops = draw(CIGARS)
+        start = draw(st.integers(-1, len(REFERENCE) + 5))
+        length = sum(count for count, op in ops if op in "MIS=X")
+        seq = draw(st.text("ACGTNacgtRY=", min_size=length, max_size=length))
+        if draw(st.booleans()):  # like the reference, as most bases are
+            seq = "".join(
+                chr(b) for b in np.resize(REFERENCE[max(start, 0) :] if start < 200 else REFERENCE, length)
+            )
+        if draw(st.integers(0, 9)) == 0:
+            seq = draw(st.text("ACGT", max_size=30))
+        bases.append(seq or None)
+        cigars.append("".join(f"{count}{op}" for count, op in ops) or None)
+        starts.append(start)
+    return bases, cigars, starts
+
+
+def placement(cigars: list[str | None], starts: list[int]) -> Placement:
+    return Placement(
+        starts=np.array(starts, np.int64),
+        ends=np.array(starts, np.int64) + 1,
+        cigars=pa.array(cigars, pa.string()),
+    )
+
+
+@given(alignments())
+@settings(max_examples=300)
+def test_bases_of_alignments_come_back_whatever_they_lie_on(rows: tuple[list[str | None], ...]) -> None:
+    bases, cigars, starts = rows
+    where = placement(cigars, starts)
+    column = pa.array(bases, pa.string())
+    block = codecs.encode_sequences(column, where, CONTIG)
+    assert codecs.compared_with(block) == ("d", "c1")
+    assert codecs.decode_sequences(block, where, CONTIG).equals(column)
+    plain = codecs.encode_bases(column)
+    assert codecs.compared_with(plain) is None
+    assert codecs.decode_sequences(plain, None, NO_CONTIG).equals(column)
+
+
+def field(tag: str, kind: str, value: bytes) -> bytes:
+    return tag.encode() + kind.encode() + value
+
+
+FIELDS = st.one_of(
+    st.builds(lambda n: field("NM", "C", bytes([n])), st.integers(0, 255)),
+    st.builds(lambda n: field("NM", "i", n.to_bytes(4, "little", signed=True)), st.integers(-3, 300)),
+    st.builds(
+        lambda n: field("AS", "s", n.to_bytes(2, "little", signed=True)), st.integers(-(2**15), 2**15 - 1)
+    ),
+    st.builds(lambda n: field("XI", "I", n.to_bytes(4, "little")), st.integers(0, 2**32 - 1)),
+    st.builds(lambda text: field("MD", "Z", text.encode() + b"\0"), st.from_regex(r"\A[0-9]{1,2}\Z")),
+    st.builds(lambda text: field("RG", "Z", text.encode() + b"\0"), st.text("abc", max_size=3)),
+    st.builds(lambda b: field("XA", "A", b), st.sampled_from([b"x", b"y"])),
+    st.builds(lambda b: field("XF", "f", b), st.binary(min_size=4, max_size=4)),
+    st.builds(
+        lambda values: field("ZB", "B", b"s" + len(values).to_bytes(4, "little") + b"".join(values)),
+        st.lists(st.binary(min_size=2, max_size=2), max_size=4),
+    ),
+)
+TAGS = st.one_of(st.none(), st.lists(FIELDS, max_size=6).map(b"".join), st.binary(max_size=12))
+
+
+@given(alignments(), st.data())
+@settings(max_examples=300)
+def test_tags_come_back_byte_by_byte(rows: tuple[list[str | None], ...], draw: st.DataObject) -> None:
+    bases, cigars, starts = rows
+    tags = pa.array([draw.draw(TAGS) for _ in bases], pa.binary())
+    column, where = pa.array(bases, pa.string()), placement(cigars, starts)
+    block = codecs.encode_tags(tags, column, where, CONTIG)
+    assert codecs.decode_tags(block, column, where, CONTIG).equals(tags)
+    alone = codecs.encode_tags(tags, column, None, NO_CONTIG)
+    assert not codecs.tags_need_bases(alone)
+    assert codecs.decode_tags(alone, None, None, NO_CONTIG).equals(tags)
+
+
+def test_md_and_nm_that_follow_from_the_bases_take_no_room() -> None:
+    rows = 3000
+    rng = np.random.default_rng(2)
+    starts = rng.integers(0, len(REFERENCE) - 40, rows)
+    bases = []
+    for start in starts:
+        own = bytearray(REFERENCE[start : start + 40].tobytes())
+        own[int(rng.integers(40))] = ord("T")
+        bases.append(own.decode())
+    where = placement(["40M"] * rows, starts.tolist())
+    column = pa.array(bases)
+    (offsets, data, _), distances = codecs._sequences.differences(
+        *codecs._buffers(column), *codecs._buffers(where.cigars), where.starts, CONTIG.bases
+    )
+    md = [data[a:b].tobytes() for a, b in pairwise(offsets)]
+    tags = pa.array(
+        [b"NMC" + bytes([n]) + b"MDZ" + text + b"\0" for n, text in zip(distances.tolist(), md, strict=True)],
+        pa.binary(),
+    )
+    block = codecs.encode_tags(tags, column, where, CONTIG)
+    assert codecs.tags_need_bases(block)
+    assert len(block) < 200
+    assert codecs.decode_tags(block, column, where, CONTIG).equals(tags)
+
+
+TEXTS = st.lists(st.none() | st.text("!#,:FJ", max_size=40), max_size=50)
+
+
+@given(TEXTS)
+def test_qualities_come_back(texts: list[str | None]) -> None:
+    column = pa.array(texts, pa.string())
+    assert codecs.decode_texts(codecs.encode_texts(column)).equals(column)
+
+
+@given(st.data())
+@settings(max_examples=200)
+def test_mates_come_back_whether_they_agree_or_not(draw: st.DataObject) -> None:
+    rows = draw.draw(st.integers(0, 12))
+    small = st.integers(-1, 20)
+    names = pa.array(draw.draw(st.lists(st.sampled_from("abcde"), min_size=rows, max_size=rows)), pa.string())
+    starts = np.array(draw.draw(st.lists(small, min_size=rows, max_size=rows)), np.int64)
+    ends = starts + np.array(draw.draw(st.lists(st.integers(1, 9), min_size=rows, max_size=rows)), np.int64)
+    where = Placement(starts=starts, ends=ends, cigars=pa.nulls(rows, pa.string()))
+    next_starts = np.array(draw.draw(st.lists(small, min_size=rows, max_size=rows)), np.int64)
+    lengths = np.array(
+        draw.draw(st.lists(st.integers(-30, 30) | st.just(2**31 - 1), min_size=rows, max_size=rows)), np.int64
+    )
+    partners = codecs.name_partners(codecs.encode_names(names))
+    if draw.draw(st.booleans()) and rows:  # as an aligner has them
+        own = partners >= 0
+        expected, spans = codecs._of_partner(partners, where)
+        next_starts, lengths = np.where(own, expected, next_starts), np.where(own, spans, lengths)
+    block = codecs.encode_mates(next_starts, lengths, partners, where)
+    decoded_starts, decoded_lengths = codecs.decode_mates(block, partners, where)
+    assert decoded_starts.fill_null(-1).to_pylist() == np.maximum(next_starts, -1).tolist()
+    assert decoded_lengths.to_pylist() == lengths.tolist()
+
+
+def test_a_damaged_block_is_a_value_error() -> None:
+    block = codecs.encode_texts(pa.array(["IIII", "JJJJ"] * 100))
+    for cut in (1, 5, len(block) - 1):
+        with pytest.raises(ValueError, match=r"early|damaged|streams|bytes"):
+            codecs.decode_texts(block[:cut])
