@@ -16,6 +16,7 @@ import pyarrow as pa
 from baselake.catalog import connection as connections
 from baselake.catalog.backends import backend_of
 from baselake.catalog.cursors import Cursors
+from baselake.catalog.decoding import Decoder
 from baselake.catalog.leases import Lease, Use
 from baselake.catalog.snapshots import At
 from baselake.catalog.tiers.remote import Remote
@@ -55,6 +56,7 @@ class Catalog:
         self.read_only = attached.read_only
         self._connection = attached.connection
         self._snapshot = attached.snapshot
+        self._decoder = attached.decoder
         self._private = attached.private
         self._lease: Lease | None = None
         self._cursors = Cursors(attached.connection)
@@ -111,6 +113,34 @@ class Catalog:
             rows = cursor.execute(sql, params).to_arrow_reader(batch_rows)
         return pa.RecordBatchReader.from_batches(rows.schema, self._batches(rows))
 
+    def records(self, sql: str, params: Parameters = ()) -> pa.Table:
+        """All rows of a query of a stored table, its coded columns decoded.
+
+        It is for many rows of `stored_reads` or `stored_alignments`, of which a query of the view would decode some
+        thousand at a time. The query selects coded columns as if they were there, and filename, file_row_number and
+        block_row, which the rows returned are without.
+
+        Raises:
+            LakeError: as `query`; a block is damaged, or its file is missing.
+            NotFoundError: the reference that rows were stored against is not there.
+            StorageError: as `query`.
+        """
+        with self.reading():
+            return self._decoder.table(self.query(sql, params))
+
+    def stream_records(
+        self, sql: str, params: Parameters = (), batch_rows: int = 65_536
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows of such a query, a batch at a time.
+
+        Raises:
+            LakeError, NotFoundError, StorageError: as `records`, while the batches are read.
+        """
+        for batch in self.stream(sql, params, batch_rows):
+            with self.reading():
+                decoded = self._decoder.records(batch)
+            yield decoded
+
     def relation(self, sql: str) -> duckdb.DuckDBPyRelation | None:
         """A query somebody typed, its rows not yet fetched; None for a statement that has no rows.
 
@@ -139,7 +169,9 @@ class Catalog:
         try:
             yield
         except (duckdb.Error, pa.ArrowException, OSError) as error:
-            explained = None if isinstance(error, BaselakeError) else self._remote.explained(error)
+            if isinstance(error, BaselakeError):
+                raise
+            explained = self._decoder.failure(error) or self._remote.explained(error)
             if explained is None:
                 raise
             raise explained from error
@@ -219,6 +251,11 @@ class Catalog:
                 cursor.close()
             finally:
                 connection.close()
+
+    @property
+    def decoder(self) -> Decoder:
+        """What decodes the lake's coded columns."""
+        return self._decoder
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:

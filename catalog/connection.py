@@ -1,6 +1,7 @@
 """DuckDB connections with a lake attached, and the creation of a lake."""
 
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import duckdb
 
 from baselake.catalog.backends import Backend, backend_of
+from baselake.catalog.decoding import Decoder
 from baselake.catalog.extensions import open_duckdb
 from baselake.catalog.files import record_forgotten_files, record_old_files
 from baselake.catalog.snapshots import At, find_snapshot
@@ -18,8 +20,8 @@ from baselake.config import Config, load_config
 from baselake.errors import ConflictError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
-RELEASE = "0.3.0"
-SCHEMA_VERSION = 4
+RELEASE = "0.4.0"
+SCHEMA_VERSION = 6
 # Tables of a backup that are no part of the catalog begin so.
 BACKUP_TABLES = "baselake_backup_of_"
 _SQL = Path(__file__).parent / "sql"
@@ -42,12 +44,14 @@ class Attached(NamedTuple):
         connection: in which it is attached as `lake` and in use.
         snapshot: the number of the snapshot that it shows; None: always the newest.
         read_only: every change is refused.
+        decoder: of the coded columns.
         private: a folder with a copy of the embedded catalog, where the lake's own cannot be read in its place.
     """
 
     connection: duckdb.DuckDBPyConnection
     snapshot: int | None
     read_only: bool
+    decoder: Decoder
     private: "tempfile.TemporaryDirectory[str] | None" = None
 
 
@@ -87,7 +91,8 @@ def connect(
             )
         private = _private_copy(backend)
     target = backend.target(Path(private.name) if private is not None else None)
-    connection = _duckdb(layout, config, (backend.extension,))
+    decoder = Decoder(layout)
+    connection = _duckdb(decoder, layout, config, (backend.extension,))
     options = ["READ_ONLY"] if read_only else []
     try:
         _attach(connection, layout, target, options)
@@ -112,7 +117,7 @@ def connect(
         connection.execute("USE memory")
         connection.execute("DETACH lake")
         _attach(connection, layout, target, [*options, f"SNAPSHOT_VERSION {snapshot}"])
-    return Attached(connection, snapshot, read_only=read_only, private=private)
+    return Attached(connection, snapshot, read_only=read_only, decoder=decoder, private=private)
 
 
 def _private_copy(backend: Backend) -> "tempfile.TemporaryDirectory[str] | None":
@@ -137,7 +142,7 @@ def create_lake(layout: LakeLayout, config: Config) -> bool:
     for folder in (layout.data, layout.references, layout.jobs):
         folder.mkdir(parents=True, exist_ok=True)
     backend = backend_of(layout, config)
-    connection = _duckdb(layout, config, (backend.extension,))
+    connection = _duckdb(Decoder(layout), layout, config, (backend.extension,))
     try:
         with backend.commit_lock(config.commit_timeout_seconds):
             if backend.exists():
@@ -192,7 +197,13 @@ def _make(connection: duckdb.DuckDBPyConnection, layout: LakeLayout, target: str
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
-    """Bring the tables from a version to this release's, macros and views with them, in one transaction."""
+    """Bring the tables from a version to this release's, macros and views with them, in one transaction.
+
+    But for a step whose name ends in `_renamed`: it is committed by itself, and so is what comes before it. The
+    versions that leaves are none that this release opens: what a crash leaves undone is done when asked again. In a new
+    lake (version 0) tables have their last names from the start.
+    """
+    renamed = _renamed() if version == 0 else {}
     # DuckDB writes to one database in a transaction; what is made here twice, after a crash, is made once.
     for table in sorted((_SQL / "metadata").glob("*.sql")):
         connection.execute(table.read_text())
@@ -200,11 +211,22 @@ def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
     for step in sorted((_SQL / "schema").glob("*.sql")):
         number = int(step.name[:4])
         if number > version:
-            connection.execute(step.read_text())
+            statements = step.read_text()
+            for old, new in renamed.items():
+                statements = re.sub(rf"\b{old}\b", new, statements)
+            alone = step.stem.endswith("_renamed") and not renamed
+            if alone:
+                connection.execute("COMMIT")
+                connection.execute("BEGIN")
+            if alone or not step.stem.endswith("_renamed"):
+                connection.execute(statements)
             connection.execute(
                 "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)",
                 [number, step.stem, datetime.now(UTC), RELEASE],
             )
+            if alone:
+                connection.execute("COMMIT")
+                connection.execute("BEGIN")
     # Views use macros, and macros that are tables use views.
     for folder in ("macros", "views", "table_macros"):
         for statement in sorted((_SQL / folder).glob("*.sql")):
@@ -213,6 +235,25 @@ def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
     # Of columns first: those of a table that has statistics are left alone.
     for statement in sorted((_SQL / "statistics").glob("*.sql")):
         connection.execute(statement.read_text())
+
+    for name in _renamed().values():
+        # A block's rows need its first one: DuckLake's own rewriting of all tables' files leaves these alone.
+        connection.execute(
+            f"CALL ducklake_set_option('lake', 'auto_compact', false, table_name => {quoted(name)})"
+        )
+    for old, new in renamed.items():
+        # As in a lake in which they were renamed: users know the folder by what is in it.
+        connection.execute(
+            "UPDATE __ducklake_metadata_lake.ducklake_table SET path = ? WHERE table_name = ?",
+            [f"{old}/", new],
+        )
+
+
+def _renamed() -> dict[str, str]:
+    """Tables that a release gave another name, by the old one."""
+    steps = (_SQL / "schema").glob("*_renamed.sql")
+    found = (re.findall(r"ALTER TABLE (\w+) RENAME TO (\w+);", step.read_text()) for step in steps)
+    return {old: new for pairs in found for old, new in pairs}
 
 
 def _upgrade(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> bool:
@@ -226,9 +267,10 @@ def _upgrade(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> bool:
 
 def attach_copy(layout: LakeLayout, config: Config, file: Path) -> Attached:
     """A connection to a copy of the lake's catalog in an SQLite file, read-only, in place of the catalog itself."""
-    connection = _duckdb(layout, config, ("sqlite_scanner",))
+    decoder = Decoder(layout)
+    connection = _duckdb(decoder, layout, config, ("sqlite_scanner",))
     _attach(connection, layout, f"sqlite:{file}", ["READ_ONLY"])
-    return Attached(connection, None, read_only=True)
+    return Attached(connection, None, read_only=True, decoder=decoder)
 
 
 def copy_metadata(layout: LakeLayout, config: Config, source: str, target: str) -> None:
@@ -247,7 +289,7 @@ def copy_metadata(layout: LakeLayout, config: Config, source: str, target: str) 
         LakeError: the source holds a table that this release does not know.
     """
     kinds = {text.partition(":")[0] for text in (source, target)}
-    connection = _duckdb(layout, config, [f"{kind}_scanner" for kind in sorted(kinds)])
+    connection = _duckdb(Decoder(layout), layout, config, [f"{kind}_scanner" for kind in sorted(kinds)])
     try:
         _attach(connection, layout, target, [])
         for statement in sorted((_SQL / "metadata").glob("*.sql")):
@@ -297,7 +339,9 @@ def quoted(text: str | Path) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def _duckdb(layout: LakeLayout, config: Config, extensions: Sequence[str]) -> duckdb.DuckDBPyConnection:
+def _duckdb(
+    decoder: Decoder, layout: LakeLayout, config: Config, extensions: Sequence[str]
+) -> duckdb.DuckDBPyConnection:
     connection = open_duckdb(
         {
             "threads": config.threads,
@@ -312,6 +356,7 @@ def _duckdb(layout: LakeLayout, config: Config, extensions: Sequence[str]) -> du
         # Else each scan of a table opens the file once more and reads its schema anew, which takes longer than the
         # scan: a catalog's tables are small.
         connection.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
+    decoder.register(connection)
     return connection
 
 

@@ -30,11 +30,13 @@ from baselake.catalog.files import record_files, record_forgotten_files
 from baselake.catalog.locks import try_lock
 from baselake.config import Config, acting_user
 from baselake.errors import LakeError
+from baselake.lake.columns.codecs import NO_CONTIG, ContigBases
+from baselake.lake.fasta import Fasta
 from baselake.lake.location import delete_empty_folders, delete_location
 from baselake.lake.objects import copy_file
 from baselake.lake.parquet import DataFile, TableWriter, storage_error, sync_folder
 from baselake.lake.partition import LakeLayout
-from baselake.lake.schema import TABLES, TableSpec
+from baselake.lake.schema import ALIGNMENTS, TABLES, TableSpec, stored_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +74,9 @@ class Transaction:
         self._cursor.execute(sql, list(params))
 
     def insert(self, table: str, rows: pa.Table) -> None:
-        """Add rows, columns by name; columns that are not given are NULL."""
+        """Add rows, columns by name; columns that are not given are NULL, and none is coded."""
         if rows.num_rows:
+            table = stored_name(table)
             self._cursor.register("rows_to_insert", rows.__arrow_c_stream__())
             self._cursor.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM rows_to_insert')
             self._cursor.unregister("rows_to_insert")
@@ -130,10 +133,15 @@ class Job:
         self._config = config
         self._operation = operation
         self._parameters = {key: str(value) for key, value in parameters.items() if value is not None}
+        # What was not binned when it came stays so: only an import may lose anything.
+        self._quality_bins = config.quality_bins if operation == "ingest" else 0
+        if self._quality_bins:
+            self._parameters["quality_bins"] = str(self._quality_bins)
         self._files: dict[int, DataFile] = {}
         self._objects: list[StoredObject] = []
         self._numbers = 0
         self._samples: set[str] = set()  # whose files it writes
+        self._fastas: dict[str, tuple[str, Fasta] | None] = {}  # digest and FASTA of an assembly, by its name
         self._lock = threading.Lock()
         self._committed = False
         self._recorded = True  # nothing was committed yet that would have to be
@@ -167,7 +175,32 @@ class Job:
             if partition.get("sample_id") is not None:
                 self._samples.add(str(partition["sample_id"]))
             self._note(path)
-        return TableWriter(spec, path, partial(self._add_file, number))
+        return TableWriter(
+            spec,
+            path,
+            partial(self._add_file, number),
+            self.contig_bases(spec.name, partition),
+            self._quality_bins,
+        )
+
+    def contig_bases(self, table: str, partition: Mapping[str, str | int | None]) -> ContigBases:
+        """What rows of a partition are stored against: alignments against their contig, where that is known."""
+        if table != ALIGNMENTS.name:
+            return NO_CONTIG
+        name, contig = str(partition["reference"]), str(partition["contig"])
+        with self._lock:
+            if name not in self._fastas:
+                cursor = self._connection.cursor()
+                row = cursor.execute(
+                    'SELECT digest FROM lake."references" WHERE reference = ?', [name]
+                ).fetchone()
+                cursor.close()
+                self._fastas[name] = (row[0], Fasta(self._layout.reference_fasta(row[0]))) if row else None
+        known = self._fastas[name]
+        if partition["contig"] is None or known is None or contig not in known[1]:
+            return NO_CONTIG
+        digest, fasta = known
+        return ContigBases(digest=digest, contig=contig, bases=fasta.bases(contig))
 
     def deletes_file(self, data_file: Path) -> Path:
         """Where to write which rows of a data file are deleted; the file goes with the job unless it is registered."""
@@ -328,7 +361,8 @@ class Job:
         for table in dict.fromkeys(file.table for file in files):
             paths = ", ".join(quoted(file.path) for file in files if file.table == table)
             cursor.execute(
-                f"CALL ducklake_add_data_files('lake', {quoted(table)}, [{paths}], hive_partitioning => true)"
+                f"CALL ducklake_add_data_files('lake', {quoted(table)}, [{paths}], hive_partitioning => true,"
+                " allow_missing => true)"
             )
         if not self._operation:
             return

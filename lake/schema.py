@@ -8,7 +8,7 @@ The same columns stand as SQL in `catalog/sql/schema/`; a test holds the two tog
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import pyarrow as pa
@@ -26,6 +26,9 @@ class TableSpec:
         dictionary: columns that repeat and are dictionary-encoded.
         encodings: Parquet encodings of other columns.
         row_group_rows: rows in a row group; small enough that a 100 kb query skips most of a file.
+        uncompressed: columns that are compressed already.
+        stored: the table that holds the rows, their large columns coded in blocks (lake/columns); None: this one.
+            The schema of a table that is stored so is that of the view which shows it.
     """
 
     name: str
@@ -35,13 +38,51 @@ class TableSpec:
     dictionary: tuple[str, ...] = ()
     encodings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     row_group_rows: int = 65_536
+    uncompressed: tuple[str, ...] = ()
+    stored: "TableSpec | None" = None
+
+
+# Columns that are coded in blocks, and the stored column that holds a block of each.
+CODED: Mapping[str, str] = MappingProxyType(
+    {
+        "name": "name_block",
+        "next_start": "mate_block",
+        "tlen": "mate_block",
+        "seq": "seq_block",
+        "qual": "qual_block",
+        "tags": "tags_block",
+    }
+)
+BLOCK_ROW = "block_row"  # a row's place in its block, from 0; NULL: the row's columns are plain
 
 
 def _spec(name: str, columns: list[tuple[str, pa.DataType]], **options: object) -> TableSpec:
     return TableSpec(name=name, schema=pa.schema(columns), **options)  # type: ignore[arg-type]
 
 
-READ_RECORDS = _spec(
+def _in_blocks(stored: str, spec: TableSpec) -> TableSpec:
+    """A table whose large columns are coded, in the table `stored`: all columns of `spec`, then those of blocks.
+
+    Rows that came before there were blocks have their columns plain, and NULL in those of blocks. Files of coded rows
+    leave the plain ones out.
+    """
+    blocks = dict.fromkeys(block for column, block in CODED.items() if column in spec.schema.names)
+    columns = [(field.name, field.type) for field in spec.schema]
+    columns += [(BLOCK_ROW, pa.int32()), *((block, pa.binary()) for block in blocks)]
+    encodings = {column: how for column, how in spec.encodings.items() if column not in CODED}
+    return replace(
+        spec,
+        stored=replace(
+            spec,
+            name=stored,
+            schema=pa.schema(columns),
+            encodings=MappingProxyType(encodings | {BLOCK_ROW: "DELTA_BINARY_PACKED"}),
+            uncompressed=tuple(blocks),
+        ),
+    )
+
+
+_READ_RECORDS = _spec(
     "read_records",
     [
         ("run_id", pa.string()),
@@ -83,7 +124,7 @@ READ_RECORDS = _spec(
     encodings=MappingProxyType({"name": "DELTA_BYTE_ARRAY"}),
 )
 
-ALIGNMENTS = _spec(
+_ALIGNMENTS = _spec(
     "alignments",
     [
         ("reference", pa.string()),  # the name given to `reference add`
@@ -128,6 +169,9 @@ ALIGNMENTS = _spec(
         }
     ),
 )
+
+READ_RECORDS = _in_blocks("stored_reads", _READ_RECORDS)
+ALIGNMENTS = _in_blocks("stored_alignments", _ALIGNMENTS)
 
 VARIANTS = _spec(
     "variants",
@@ -244,3 +288,15 @@ TABLES: Mapping[str, TableSpec] = MappingProxyType(
         for spec in (READ_RECORDS, ALIGNMENTS, VARIANTS, GENOTYPES, REFERENCE_BLOCKS, BARCODE_COUNTS)
     }
 )
+_STORED = {spec.name: spec.stored.name for spec in TABLES.values() if spec.stored is not None}
+_SHOWN = {stored: shown for shown, stored in _STORED.items()}
+
+
+def stored_name(table: str) -> str:
+    """The table that holds the rows of a table or view: what can be deleted from."""
+    return _STORED.get(table, table)
+
+
+def shown_name(table: str) -> str:
+    """The view that shows the rows of a stored table, or the table itself: what users call it."""
+    return _SHOWN.get(table, table)

@@ -401,7 +401,7 @@ def _drop_derived(tx: Transaction, samples: Sequence[str], run_groups: pa.Table)
     """Take away what was made of reads that are another sample's now."""
     groups = run_groups["read_group_id"].to_pylist()
     for sample in samples:
-        aligned = "FROM alignments WHERE sample_id = ? AND list_contains(?, read_group_id)"
+        aligned = "FROM stored_alignments WHERE sample_id = ? AND list_contains(?, read_group_id)"
         if tx.query(f"SELECT 1 {aligned} LIMIT 1", [sample, groups]).num_rows:
             tx.execute(f"DELETE {aligned}", [sample, groups])
             tx.execute("DELETE FROM genotypes WHERE sample_id = ?", [sample])

@@ -36,7 +36,7 @@ _TILES = pa.schema(
         ("committed", pa.timestamp("us", "UTC")),
     ]
 )
-_TILE_TABLES = ("read_records", "barcode_counts", "run_tiles")
+_TILE_TABLES = ("stored_reads", "barcode_counts", "run_tiles")
 
 
 class WrongSheetError(InputError):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from baselake.api import Lake
     from baselake.catalog.snapshots import At
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 
 def open(path: "str | PathLike[str]", *, read_only: bool = False, at: "At | None" = None) -> "Lake":

@@ -18,6 +18,8 @@ from urllib.parse import parse_qs, urlsplit
 from baselake.errors import InputError
 
 SETTINGS = "baselake.toml"  # in the lake's folder
+# Of qualities on import; 0: none.
+QUALITY_BINS = ("0", "4", "8")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -40,6 +42,8 @@ class Config:
             user's configuration folder. `BASELAKE_KEYS`.
         audit_reads: queries and exports are set down in the audit too, and refused where they cannot be. It is the
             lake's: only `baselake.toml` has it.
+        quality_bins: base qualities are put into so many bins on import, 4 or 8; 0: they stay as they come.
+            `BASELAKE_QUALITY_BINS`.
     """
 
     threads: int
@@ -49,6 +53,7 @@ class Config:
     catalog: str = ""
     keys: str = ""
     audit_reads: bool = False
+    quality_bins: int = 0
 
 
 def default_config() -> Config:
@@ -101,6 +106,7 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
         ("BASELAKE_COMMIT_TIMEOUT_SECONDS", "commit_timeout_seconds"),
         ("BASELAKE_TIER_GRACE_SECONDS", "tier_grace_seconds"),
         ("BASELAKE_KEYS", "keys"),
+        ("BASELAKE_QUALITY_BINS", "quality_bins"),
     ):
         if environ.get(name):
             chosen[key] = (environ[name], f"environment, {name}")
@@ -119,6 +125,10 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
             if not isinstance(value, bool):
                 raise InputError(f"{value!r} is neither true nor false", where, "Write true or false")
             audit_reads = value
+            continue
+        if key == "quality_bins" and str(value) not in QUALITY_BINS:
+            raise InputError(f"{value!r} is no number of bins", where, f"Give {', '.join(QUALITY_BINS)}")
+        if key == "quality_bins" and str(value) == "0":
             continue
         if key == "keys":
             keys = str(value)

@@ -3,7 +3,9 @@
 import duckdb
 
 from baselake.catalog.catalog import Catalog
+from baselake.lake.schema import stored_name
 
+from .shown import shown
 from .writer_process import write_alleles, write_reads
 
 State = dict[str, list[dict[str, object]]]
@@ -13,7 +15,7 @@ TABLES = ("runs", "read_records", "variants", "lineage")
 def state(catalog: Catalog) -> State:
     """Every row of the tables with its number, which a restoration keeps."""
     return {
-        table: catalog.query(f"SELECT *, rowid FROM {table} ORDER BY ALL").to_pylist() for table in TABLES
+        table: catalog.query(f"SELECT * FROM {shown(table)} ORDER BY ALL").to_pylist() for table in TABLES
     }
 
 
@@ -26,7 +28,7 @@ def newest(catalog: Catalog) -> int:
 def delete(catalog: Catalog, table: str, where: str) -> None:
     """One transaction that deletes rows: those of a whole file, or some of it."""
     with catalog.record() as tx:
-        tx.execute(f"DELETE FROM {table} WHERE {where}")
+        tx.execute(f"DELETE FROM {stored_name(table)} WHERE {where}")
 
 
 def maintain(catalog: Catalog, call: str) -> None:

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from baselake.catalog.catalog import connect, create
 from baselake.catalog.files import stored_files
 from baselake.config import Config
 from baselake.errors import LakeError
+from baselake.lake.schema import ALIGNMENTS, READ_RECORDS
 
 from .writer_process import reads
 
@@ -50,14 +52,17 @@ def forget(lake: Path) -> None:
 
 @pytest.fixture
 def old_lake(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A lake with the tables of release 0.1, and a read in it."""
+    """A lake with the tables of release 0.1, and a read and an alignment in it."""
     lake = tmp_path / "lake"
     with earlier_release(tmp_path, monkeypatch, 1, "0.1.0"):
         create(lake, config)
-        with connect(lake, config) as catalog, catalog.job("ingest") as ingest:
-            rows = pa.table({"run_id": ["R"], "name": ["q"], "segment": [1], "seq": ["A"]})
-            with ingest.commit() as tx:
-                tx.insert("read_records", rows)
+        with connect(lake, config) as catalog, catalog.job("ingest") as job, job.commit() as tx:
+            tx.execute(
+                "INSERT INTO read_records BY NAME SELECT 'R' AS run_id, 'q' AS name, 1 AS segment, 'A' AS seq"
+            )
+            tx.execute(
+                "INSERT INTO alignments BY NAME SELECT 'ref' AS reference, 'S' AS sample_id, 'q' AS name"
+            )
     forget(lake)
     return lake
 
@@ -94,6 +99,40 @@ def test_what_its_old_snapshots_have_not_is_told(old_lake: Path, config: Config)
             then.query(then.statement("runs"))
 
 
+def test_rows_of_before_and_coded_ones_stand_in_one_view(old_lake: Path, config: Config) -> None:
+    with pytest.raises(LakeError), connect(old_lake, config):
+        pass
+    create(old_lake, config)
+    with connect(old_lake, config) as catalog:
+        before = catalog.query("SELECT max(snapshot_id) AS n FROM lake.snapshots()")["n"][0].as_py()
+        with catalog.job("align") as job:
+            for name, spec in (("read_records", READ_RECORDS), ("alignments", ALIGNMENTS)):
+                partition = dict.fromkeys(spec.partition_by, None) | (
+                    {"reference": "ref", "sample_id": "T"} if name == "alignments" else {"run_id": "R2"}
+                )
+                row = {column: partition.get(column) for column in spec.schema.names} | {
+                    "name": "new",
+                    "qual": "I",
+                }
+                if name == "alignments":
+                    row["tlen"] = 7
+                with job.writer(name, partition) as out:
+                    out.write(pa.Table.from_pylist([row], spec.schema))
+            with job.commit():
+                pass
+        rows = catalog.query("SELECT name, seq, qual FROM read_records ORDER BY name").to_pylist()
+        aligned = catalog.query("SELECT name, sample_id, tlen FROM alignments ORDER BY name").to_pylist()
+    assert rows == [{"name": "new", "seq": None, "qual": "I"}, {"name": "q", "seq": "A", "qual": None}]
+    assert aligned == [
+        {"name": "new", "sample_id": "T", "tlen": 7},
+        {"name": "q", "sample_id": "S", "tlen": None},
+    ]
+    with connect(old_lake, config, at=before) as then:
+        assert then.query("SELECT name FROM read_records")["name"].to_pylist() == ["q"]
+    with connect(old_lake, config, at=2) as then:  # the tables as they were
+        assert then.query("SELECT name FROM alignments")["name"].to_pylist() == ["q"]
+
+
 def test_a_lake_of_a_newer_release_is_refused(
     tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +147,7 @@ def test_alignments_of_an_earlier_release_get_the_files_of_their_reads(
     tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = tmp_path / "lake"
+    plain = replace(READ_RECORDS, stored=None)
     with earlier_release(tmp_path, monkeypatch, 2, "0.2.0"):
         create(lake, config)
         with connect(lake, config) as catalog:
@@ -115,7 +155,7 @@ def test_alignments_of_an_earlier_release_get_the_files_of_their_reads(
             for sample in ("A", "B"):
                 with catalog.job("ingest") as job:
                     imports[sample] = f"{job.id}-0001.parquet"
-                    with job.writer("read_records", {"run_id": sample, "lane": None}) as out:
+                    with job.writer_of(plain, {"run_id": sample, "lane": None}) as out:
                         out.write(reads(sample, 2))
                     with job.commit() as tx:
                         tx.execute(

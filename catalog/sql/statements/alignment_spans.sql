@@ -3,7 +3,7 @@
 SELECT
     contig, min(start) AS first, max("end") AS last, count(*) AS records,
     list(DISTINCT filename ORDER BY filename) AS files
-FROM alignments
+FROM stored_alignments
 WHERE reference = $reference AND sample_id = $sample AND contig IS NOT NULL AND start IS NOT NULL
     AND ($contig IS NULL OR contig = $contig)
 GROUP BY contig, start // 16384

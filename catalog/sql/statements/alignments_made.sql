@@ -7,7 +7,7 @@ files AS (
     JOIN __ducklake_metadata_lake.ducklake_table AS t ON t.table_id = f.table_id AND t.end_snapshot IS NULL
     LEFT JOIN __ducklake_metadata_lake.ducklake_delete_file AS d
         ON d.data_file_id = f.data_file_id AND d.end_snapshot IS NULL
-    WHERE t.table_name = 'alignments' AND f.end_snapshot IS NULL
+    WHERE t.table_name = 'stored_alignments' AND f.end_snapshot IS NULL
         AND f.data_file_id IN (
             SELECT data_file_id FROM __ducklake_metadata_lake.ducklake_file_partition_value
             WHERE partition_key_index = 0 AND partition_value = $reference

@@ -4,7 +4,7 @@ WITH
 mine AS (SELECT read_group_id FROM read_groups WHERE sample_id = $sample),
 of_file AS (
     SELECT read_group_id, filename, count(*) AS reads
-    FROM read_records WHERE read_group_id IN (FROM mine) GROUP BY read_group_id, filename
+    FROM stored_reads WHERE read_group_id IN (FROM mine) GROUP BY read_group_id, filename
 ),
 of_file_jobs AS (
     SELECT f.read_group_id, list(DISTINCT o.origin_id ORDER BY o.origin_id) AS jobs

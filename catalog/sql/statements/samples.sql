@@ -11,15 +11,15 @@ held AS (
     LEFT JOIN __ducklake_metadata_lake.ducklake_delete_file AS d
         ON d.data_file_id = f.data_file_id
         AND d.begin_snapshot <= n.id AND (d.end_snapshot IS NULL OR d.end_snapshot > n.id)
-    WHERE t.table_name IN ('alignments', 'genotypes')
+    WHERE t.table_name IN ('stored_alignments', 'genotypes')
         AND f.begin_snapshot <= n.id AND (f.end_snapshot IS NULL OR f.end_snapshot > n.id)
     GROUP BY t.table_name, f.data_file_id, f.record_count, d.delete_count
 ),
 done AS (
     SELECT
         sample_id,
-        list_sort(list(DISTINCT reference) FILTER (table_name = 'alignments')) AS aligned_to,
-        CAST(sum(rows) FILTER (table_name = 'alignments') AS BIGINT) AS alignments,
+        list_sort(list(DISTINCT reference) FILTER (table_name = 'stored_alignments')) AS aligned_to,
+        CAST(sum(rows) FILTER (table_name = 'stored_alignments') AS BIGINT) AS alignments,
         CAST(sum(rows) FILTER (table_name = 'genotypes') AS BIGINT) AS genotypes
     FROM held GROUP BY sample_id
 ),

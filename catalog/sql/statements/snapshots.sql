@@ -7,7 +7,13 @@ changed AS (
     FROM __ducklake_metadata_lake.ducklake_snapshot_changes
 ),
 tables AS (
-    SELECT table_id, max_by(table_name, begin_snapshot) AS table_name
+    SELECT
+        table_id,
+        CASE max_by(table_name, begin_snapshot)
+            WHEN 'stored_reads' THEN 'read_records'
+            WHEN 'stored_alignments' THEN 'alignments'
+            ELSE max_by(table_name, begin_snapshot)
+        END AS table_name
     FROM __ducklake_metadata_lake.ducklake_table GROUP BY table_id
 ),
 named_tables AS (

@@ -8,7 +8,9 @@ files AS (
     WHERE f.begin_snapshot <= n.id AND (f.end_snapshot IS NULL OR f.end_snapshot > n.id)
 )
 SELECT
-    t.table_name AS "table",
+    CASE t.table_name
+        WHEN 'stored_reads' THEN 'read_records' WHEN 'stored_alignments' THEN 'alignments' ELSE t.table_name
+    END AS "table",
     CAST(coalesce(sum(f.record_count), 0) - coalesce(sum(f.delete_count), 0) AS BIGINT) AS rows,
     count(f.data_file_id) AS files,
     CAST(coalesce(sum(f.file_size_bytes), 0) AS BIGINT) AS bytes,

@@ -1,0 +1,136 @@
+"""Coded columns of a lake shown as they were: to SQL by functions, to Python a batch of records at a time.
+
+The functions `decode_COLUMN(filename, file_row_number, block_row)` are what the views `read_records` and `alignments`
+are made of. DuckDB calls them for the rows that are left after filters, and only where a query asks for the column.
+What passes many records on asks the stored tables instead, for plain columns and the place of each row, and has the
+coded columns decoded beside DuckDB.
+"""
+
+from collections import deque
+from collections.abc import Callable, Collection
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from duckdb.func import ARROW, SPECIAL
+
+from baselake.errors import BaselakeError
+from baselake.lake.partition import LakeLayout
+from baselake.lake.schema import ALIGNMENTS, BLOCK_ROW, CODED
+
+if TYPE_CHECKING:
+    from baselake.lake.columns.reader import BlockReader
+
+_TYPES = {name: ALIGNMENTS.schema.field(name).type for name in CODED}
+_SQL_TYPES = {pa.string(): "VARCHAR", pa.binary(): "BLOB", pa.int32(): "INTEGER"}
+# Of queries that fail at once, each on all threads.
+_FAILURES = 64
+_PLACE = ("filename", "file_row_number", BLOCK_ROW)
+
+
+class Decoder:
+    """Decodes what one open lake stores; safe to use from several threads."""
+
+    def __init__(self, layout: LakeLayout) -> None:
+        self._layout = layout
+        self._failures: deque[BaselakeError] = deque(maxlen=_FAILURES)
+
+    def failure(self, error: BaseException) -> BaselakeError | None:
+        """What made a function fail, by DuckDB's error of a query that failed by it; None for another."""
+        text = str(error)
+        return next((failure for failure in list(self._failures) if str(failure) in text), None)
+
+    @cached_property
+    def blocks(self) -> "BlockReader":
+        """The reader of blocks, which remembers those it decoded last."""
+        # Imported here: reading Parquet takes its time to load, and most queries need nothing decoded.
+        from baselake.lake.columns.reader import BlockReader
+        from baselake.lake.fasta import References
+
+        return BlockReader(References(self._layout.reference_fasta))
+
+    def records(self, stored: pa.RecordBatch) -> pa.RecordBatch:
+        """Rows of a stored table with their coded columns decoded, and without the columns that say where they are.
+
+        Args:
+            stored: has filename, file_row_number and block_row; coded columns are NULL but in rows that have them
+                plain.
+
+        Raises:
+            LakeError: a block is damaged, or its file is missing.
+            NotFoundError: the reference it was stored against is not there.
+        """
+        wanted = [name for name in stored.schema.names if name not in _PLACE]
+        coded = stored[BLOCK_ROW].is_valid()
+        count = pc.sum(coded).as_py() or 0
+        columns = {name: stored[name] for name in wanted}
+        names = [name for name in wanted if name in CODED]
+        if count and names:
+            # Whole batches are of one kind but for lakes that an earlier release began.
+            rows = stored if count == stored.num_rows else stored.filter(coded)
+            for name in names:
+                decoded = self._column(name, *(rows[place] for place in _PLACE))
+                columns[name] = (
+                    decoded if rows is stored else pc.replace_with_mask(columns[name], coded, decoded)
+                )
+        return pa.RecordBatch.from_arrays(list(columns.values()), names=wanted)
+
+    def table(self, stored: pa.Table) -> pa.Table:
+        """`records` of a whole table."""
+        batches = stored.to_batches() or [pa.RecordBatch.from_pylist([], stored.schema)]
+        return pa.Table.from_batches([self.records(batch) for batch in batches])
+
+    def file_rows(
+        self, rows: pa.Table, location: str, first: int, columns: Collection[str] = tuple(CODED)
+    ) -> pa.Table:
+        """Rows read from a file of a stored table, as the table's view shows them; other files' as they are.
+
+        Args:
+            rows: that follow one another in the file, with `block_row`.
+            location: of the file.
+            first: place of the first of them in it.
+            columns: coded columns to decode; others are left out.
+
+        Raises:
+            LakeError, NotFoundError: as `records`.
+        """
+        if BLOCK_ROW not in rows.column_names:
+            return rows
+        whole = rows.select([name for name in rows.column_names if name not in CODED.values()])
+        whole = whole.append_column("filename", pa.repeat(pa.scalar(location), rows.num_rows))
+        whole = whole.append_column("file_row_number", pa.array(np.arange(first, first + rows.num_rows)))
+        for name, block in CODED.items():
+            there = name in whole.column_names
+            if there and name not in columns:
+                whole = whole.drop_columns([name])
+            elif name in columns and block in rows.column_names and not there:
+                whole = whole.append_column(name, pa.nulls(rows.num_rows, _TYPES[name]))
+        return self.table(whole)
+
+    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make the functions known to a connection and all its cursors."""
+        for column in CODED:
+            connection.create_function(
+                f"decode_{column}",
+                self._function(column),
+                ["VARCHAR", "BIGINT", "INTEGER"],
+                _SQL_TYPES[_TYPES[column]],
+                type=ARROW,
+                null_handling=SPECIAL,
+            )
+
+    def _function(self, column: str) -> Callable[..., Any]:
+        def decode(files: pa.ChunkedArray, rows: pa.ChunkedArray, block_rows: pa.ChunkedArray) -> pa.Array:
+            try:
+                return self._column(column, *(place.combine_chunks() for place in (files, rows, block_rows)))
+            except BaselakeError as error:
+                self._failures.append(error)  # DuckDB passes on its text alone
+                raise
+
+        return decode
+
+    def _column(self, column: str, files: pa.Array, rows: pa.Array, block_rows: pa.Array) -> pa.Array:
+        return self.blocks.rows(column, files, rows.to_numpy(), block_rows.cast(pa.int64()).to_numpy())
