@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from baselake.lake.checksum import file_checksum
 from baselake.lake.partition import LakeLayout
+from baselake.lake.schema import shown_name
 
 _STORED = (Path(__file__).parent / "sql" / "statements" / "stored_files.sql").read_text()
 _NEW = (Path(__file__).parent / "sql" / "statements" / "new_files.sql").read_text()
@@ -29,7 +30,7 @@ class StoredFile:
     Attributes:
         name: the last element of its path, unique in the lake.
         kind: `rows` of a table, or `deletes`: which rows of another file are gone.
-        table: the table.
+        table: the table, as users call it.
         file_id: DuckLake's number of it, unique among its kind.
         location: absolute path or URL.
         bytes: its size as DuckLake has it.
@@ -70,7 +71,7 @@ def stored_files(
         rows = cursor.execute(_STORED, {"data": f"{layout.data}{os.sep}", "since": since}).to_arrow_table()
     finally:
         cursor.close()
-    return [StoredFile(**row) for row in rows.to_pylist()]
+    return [StoredFile(**{**row, "table": shown_name(row["table"])}) for row in rows.to_pylist()]
 
 
 def record_files(cursor: duckdb.DuckDBPyConnection, layout: LakeLayout, checksums: Mapping[str, str]) -> None:

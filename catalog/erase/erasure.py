@@ -170,7 +170,8 @@ def _take_away(catalog: Catalog, plan: Plan, work: Work, who: str, progress: Pro
                 decisions.append(decision)
                 replaced.append(_write(catalog, job, decision, columns))
             write_names(
-                work.names_file(), (names for each in decisions if (names := names_in(each)) is not None)
+                work.names_file(),
+                (names for each in decisions if (names := names_in(catalog, each)) is not None),
             )
             gone = old_locations(replaced, plan.loose)
             gone += [str(catalog.layout.root / path) for path, _ in kept]
@@ -214,7 +215,9 @@ def _write(catalog: Catalog, job: Job, decision: Decision, columns: dict[int, di
     path = job.replacement(file.folder, file.location, ".parquet")
     if file.table_id not in columns:
         columns[file.table_id] = table_columns(catalog, file.table_id)
-    new = rewrite_rows(file, path, keep, _changer(decision), columns[file.table_id])
+    contig = job.contig_bases(file.table, file.partition)
+    change = _changer(decision)
+    new = rewrite_rows(file, path, keep, change, columns[file.table_id], catalog.decoder, contig)
     deletes: list[tuple[DeleteFile, NewFile | None]] = []
     for delete in file.deletes:
         target = job.replacement(delete.folder, delete.location, "-delete.parquet")

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from baselake.catalog.catalog import Catalog
 from baselake.errors import LakeError
 from baselake.lake.location import open_location
+from baselake.lake.schema import shown_name
 
 FOR_EVER = np.iinfo(np.int64).max  # the end of a row that the newest snapshot holds
 
@@ -43,7 +44,7 @@ class RowFile:
     Attributes:
         file_id: DuckLake's number of it.
         table_id: and of its table.
-        table: the table.
+        table: the table, as users call it.
         folder: of the table, relative to the hot tier.
         location: absolute path or URL.
         rows: in it.
@@ -88,6 +89,7 @@ def row_files(catalog: Catalog) -> list[RowFile]:
                 "an encrypted file cannot be rewritten", row["location"], "Decrypt the lake first"
             )
         row["partition"] = dict(row["partition"] or ())
+        row["table"] = shown_name(row["table"])
         files.append(RowFile(**row, deletes=tuple(deletes.get(row["file_id"], ()))))
     return files
 

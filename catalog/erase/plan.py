@@ -14,7 +14,7 @@ from baselake.catalog.erase.history import RowFile, row_files
 from baselake.catalog.erase.objects import KeptFile, kept_files
 from baselake.catalog.erase.subject import Subject, find_subject
 from baselake.lake.location import location_exists, open_location
-from baselake.lake.schema import TABLES
+from baselake.lake.schema import BLOCK_ROW, CODED, TABLES
 
 # Whose files others' need to be known first: counts of clusters before tiles, paths before those who name them.
 _LAST = ("run_tiles", "objects", "lineage")
@@ -139,12 +139,14 @@ def context_of(plan: Plan, moved: Mapping[str, str], objects: Mapping[str, Moved
     return context
 
 
-def names_in(decision: Decision) -> pa.Array | None:
+def names_in(catalog: Catalog, decision: Decision) -> pa.Array | None:
     """Names of the reads that go with a file's rows; None where the table has none."""
     if decision.file.table not in _NAMES:
         return None
     with open_location(decision.file.location) as source:
-        rows = pq.read_table(source, columns=["name"])
+        columns = {"name", BLOCK_ROW, CODED["name"]}.intersection(pq.read_schema(source).names)
+        rows = pq.read_table(source, columns=sorted(columns))
+    rows = catalog.decoder.file_rows(rows, decision.file.location, 0, ("name",))
     return pc.unique(rows["name"].filter(pa.array(~decision.keep))).drop_null()
 
 

@@ -8,16 +8,20 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from baselake.catalog.decoding import Decoder
 from baselake.catalog.erase.history import DeleteFile, RowFile
 from baselake.lake.checksum import SummedFile
+from baselake.lake.columns.blocks import encode_rows
+from baselake.lake.columns.codecs import NO_CONTIG, ContigBases
 from baselake.lake.location import open_location
-from baselake.lake.parquet import ZSTD_LEVEL, storage_error, sync_folder
-from baselake.lake.schema import TABLES
+from baselake.lake.parquet import ZSTD_LEVEL, encodings_of, storage_error, sync_folder
+from baselake.lake.schema import BLOCK_ROW, CODED, TABLES
 
 ROW_ID = "_ducklake_internal_row_id"
 SNAPSHOT_ID = "_ducklake_internal_snapshot_id"
@@ -75,6 +79,8 @@ def rewrite_rows(
     keep: np.ndarray,
     change: Callable[[pa.Table], pa.Table],
     fields: "Mapping[str, Column]",
+    decoder: Decoder,
+    contig: ContigBases = NO_CONTIG,
 ) -> NewFile:
     """Write the rows of a file that stay to another one.
 
@@ -84,31 +90,33 @@ def rewrite_rows(
         keep: bool [rows].
         change: is given rows that stay, some at a time, and returns as many of the same types.
         fields: DuckLake's columns of the table, by name.
+        decoder: of coded columns, which are coded anew for the rows that stay.
+        contig: what alignments are stored against.
 
     Raises:
+        LakeError: a coded column is damaged.
         OSError: the old file cannot be read, or the disk is full or fails.
     """
     spec = TABLES.get(file.table)
     with open_location(file.location) as source:
         parquet = pq.ParquetFile(source)
         schema = _with_field_ids(parquet.schema_arrow, fields)
+        if BLOCK_ROW in schema.names:  # all that is left is coded
+            schema = pa.schema([field for field in schema if field.name not in CODED])
         if ROW_ID not in schema.names:
             number = pa.field(ROW_ID, pa.int64(), metadata={_FIELD_ID: str(_INTERNAL[ROW_ID]).encode()})
             schema = schema.append(number)
-        encodings = {
-            name: way for name, way in (spec.encodings if spec else {}).items() if name in schema.names
-        }
-        dictionary = [name for name in spec.dictionary if name in schema.names] if spec else True
+        how: dict[str, Any] = {"compression": "zstd", "compression_level": ZSTD_LEVEL, "use_dictionary": True}
+        if spec is not None:
+            how = encodings_of(spec.stored or spec, schema.names)
+            how["column_encoding"][ROW_ID] = "DELTA_BINARY_PACKED"
         collected: list[pq.FileMetaData] = []
         try:
             out = SummedFile(open(path, "xb"))  # noqa: SIM115 - closed below, after it was made durable
             writer = pq.ParquetWriter(
                 out,
                 schema,
-                compression="zstd",
-                compression_level=ZSTD_LEVEL,
-                use_dictionary=dictionary,
-                column_encoding=encodings | ({ROW_ID: "DELTA_BINARY_PACKED"} if spec else {}) or None,
+                **how,
                 store_schema=False,
                 metadata_collector=collected,
             )
@@ -121,10 +129,13 @@ def rewrite_rows(
                         file.row_id_start or 0
                     )
                     rows = rows.append_column(ROW_ID, pa.array(numbers))
+                shown = decoder.file_rows(rows, file.location, first)
                 first += len(here)
-                rows = change(rows.filter(pa.array(here)))
-                if rows.num_rows:
-                    writer.write_table(rows.cast(schema))
+                left = change(shown.filter(pa.array(here)))
+                if BLOCK_ROW in rows.column_names and left.num_rows:
+                    left = encode_rows(left, contig)
+                if left.num_rows:
+                    writer.write_table(left.select(schema.names).cast(schema))
             writer.close()
             _make_durable(out, path)
         except OSError as error:
@@ -245,6 +256,8 @@ def _statistics(metadata: pq.FileMetaData, schema: pa.Schema) -> list[ColumnStat
             continue
         chunks = [metadata.row_group(i).column(place) for i in range(metadata.num_row_groups)]
         known = [chunk.statistics for chunk in chunks if chunk.is_stats_set]
+        if not known:
+            continue  # blocks of coded columns, by which nobody searches
         text = pa.types.is_string(kind)
         bounded = [each for each in known if each.has_min_max] if text else []
         # Of a row group without bounds but with values nothing is known.

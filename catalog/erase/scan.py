@@ -108,7 +108,7 @@ def scan(catalog: Catalog, subject: Subject, names: NameSet, tables: str, progre
         file = known.get(location)
         partition = dict(file.partition) if file else {}
         with _unless_gone(location):
-            shared += _values(search, location, file.table if file else "", partition)
+            shared += _values(catalog, search, location, file.table if file else "", partition)
     sizes = {path: path.stat().st_size for path in files if path.is_file()}
     total = sum(sizes.values())
     with progress.task("search the lake", total=total, unit="bytes") as task:
@@ -147,7 +147,9 @@ def _lake_files(catalog: Catalog) -> Iterator[Path]:
             yield path
 
 
-def _values(search: _Search, location: str, table: str, partition: dict[str, str | None]) -> int:
+def _values(
+    catalog: Catalog, search: _Search, location: str, table: str, partition: dict[str, str | None]
+) -> int:
     """Search the values of a Parquet file; how many of its rows of others bear a name of the sample's reads."""
     shared = 0
     with open_location(location) as source:
@@ -155,10 +157,13 @@ def _values(search: _Search, location: str, table: str, partition: dict[str, str
             parquet = pq.ParquetFile(source)
         except pa.ArrowInvalid:
             return 0  # the beginning of a file, whose bytes are searched like any other's
-        text = [field.name for field in parquet.schema_arrow if not _is_plain(field.type)]
+        first = 0
         for group in range(parquet.num_row_groups):
-            rows = parquet.read_row_group(group)
-            for name in text:
+            stored = parquet.read_row_group(group)
+            # Of coded columns those that may hold text; blocks as such are searched with the file's bytes.
+            rows = catalog.decoder.file_rows(stored, location, first, ("name", "tags"))
+            first += stored.num_rows
+            for name in [field.name for field in rows.schema if not _is_plain(field.type)]:
                 where = f"{location}, column {name}"
                 if name == "name" and table in ("read_records", "alignments"):
                     shared += _read_names(search, where, rows, partition)

@@ -8,7 +8,7 @@ DuckLake's own `merge_adjacent_files` is not used: it writes while it holds the 
 which knows none of our encodings (docs/decisions.md has the measurement).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -19,7 +19,7 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import quoted
 from baselake.catalog.job import Job, Transaction
 from baselake.errors import LakeError, NotFoundError
-from baselake.lake.schema import TABLES, TableSpec
+from baselake.lake.schema import BLOCK_ROW, TABLES, TableSpec, shown_name, stored_name
 from baselake.progress import QUIET, Progress
 
 # Files are made as large as those of an alignment job (lake/sorting.py); what has a quarter of that stays.
@@ -40,7 +40,7 @@ class LiveFile:
     """A file of rows that the newest snapshot holds.
 
     Attributes:
-        table: its table.
+        table: its table, as users call it.
         file_id: DuckLake's number of it.
         name: the last element of its path.
         hot: it is in the hot tier.
@@ -148,9 +148,12 @@ def plan(
         NotFoundError: no such table.
     """
     there = set(
-        catalog.query(
-            "SELECT table_name FROM __ducklake_metadata_lake.ducklake_table WHERE end_snapshot IS NULL"
-        )["table_name"].to_pylist()
+        map(
+            shown_name,
+            catalog.query(
+                "SELECT table_name FROM __ducklake_metadata_lake.ducklake_table WHERE end_snapshot IS NULL"
+            )["table_name"].to_pylist(),
+        )
     )
     for table in tables:
         if table not in there:
@@ -169,9 +172,9 @@ def plan(
 
 def live_files(catalog: Catalog, table: str | None = None) -> list[LiveFile]:
     """The files of rows of the newest snapshot, of all tables or one, by table, partition and row number."""
-    parameters = {"data": f"{catalog.layout.data}/", "table": table}
+    parameters = {"data": f"{catalog.layout.data}/", "table": stored_name(table) if table else None}
     rows = catalog.query(catalog.statement("live_files"), parameters)
-    return [LiveFile(**row) for row in rows.to_pylist()]
+    return [LiveFile(**{**row, "table": shown_name(row["table"])}) for row in rows.to_pylist()]
 
 
 def _small(files: Sequence[LiveFile], target_bytes: int) -> list[LiveFile]:
@@ -265,13 +268,20 @@ def _rows(catalog: Catalog, files: Sequence[LiveFile]) -> Iterator[pa.RecordBatc
     """The rows in the order of the new file: sorted as the table is, else file by file as they stand."""
     table = files[0].table
     spec = TABLES.get(table)
+    stored, columns = stored_name(table), "*"
+    stream: Callable[[str], Iterable[pa.RecordBatch]] = catalog.stream
+    if spec is not None and spec.stored is not None:
+        # A block is only whole in its file: its rows are decoded, and the writer codes them anew.
+        places = ["filename", "file_row_number", BLOCK_ROW]
+        columns = ", ".join(f'"{column}"' for column in [*spec.schema.names, *places])
+        stream = catalog.stream_records
     if spec is not None and spec.sort_by:
         order = ", ".join(f'"{column}"' for column in (*spec.sort_by, "rowid"))
-        queries = [f'SELECT * FROM "{table}" WHERE {_where(files)} ORDER BY {order}']
+        queries = [f'SELECT {columns} FROM "{stored}" WHERE {_where(files)} ORDER BY {order}']
     else:
-        queries = [f'SELECT * FROM "{table}" WHERE {_where([file])}' for file in files]
+        queries = [f'SELECT {columns} FROM "{stored}" WHERE {_where([file])}' for file in files]
     for query in queries:
-        for batch in catalog.stream(query):
+        for batch in stream(query):
             if batch.num_rows:
                 yield batch
 
@@ -282,7 +292,9 @@ def _exchange(catalog: Catalog, tx: Transaction, files: Sequence[LiveFile]) -> N
         raise _ChangedError
     rows = sum(map(_left, files))
     if rows:
-        (deleted,) = tx.query(f'DELETE FROM "{files[0].table}" WHERE {_where(files)}')["Count"].to_pylist()
+        (deleted,) = tx.query(f'DELETE FROM "{stored_name(files[0].table)}" WHERE {_where(files)}')[
+            "Count"
+        ].to_pylist()
         if deleted != rows:
             raise LakeError(
                 f"{deleted} rows of {files[0].table} would go and {rows} come",

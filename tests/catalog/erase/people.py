@@ -10,6 +10,8 @@ from baselake.catalog.job import Transaction
 from baselake.ingest.illumina.assign import _LAYOUTS, _READ_GROUPS
 from baselake.lake.schema import ALIGNMENTS, BARCODE_COUNTS, GENOTYPES, READ_RECORDS, VARIANTS, TableSpec
 
+from ..shown import decoded
+
 RUN = "240101_M001_0001_FC"
 SHEETS = {
     1: "[Data]\nSample_ID,Sample_Name,index\n{0},one,ACGT\nMARTHA-2,two,TTTT\n",
@@ -215,4 +217,4 @@ def people(catalog: Catalog, folder: Path, who: str = "MARTHA") -> None:
         with job.commit() as tx:
             tx.insert("objects", pa.Table.from_pylist([row]))
     with catalog.record() as tx:
-        tx.execute("DELETE FROM read_records WHERE name = ?", [read_name("BERTRAM", 1)])
+        tx.execute(f"DELETE FROM stored_reads WHERE {decoded('name')} = ?", [read_name("BERTRAM", 1)])

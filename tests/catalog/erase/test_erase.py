@@ -10,14 +10,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from baselake.catalog.catalog import Catalog, connect
+from baselake.catalog.decoding import Decoder
 from baselake.catalog.erase.erasure import Erased, erase_sample, preview
 from baselake.catalog.erase.keys import Keys, open_keys
 from baselake.catalog.files import stored_files
 from baselake.errors import LakeError, NotFoundError
 from baselake.lake.checksum import file_checksum
-from baselake.lake.schema import ALIGNMENTS
+from baselake.lake.partition import LakeLayout
+from baselake.lake.schema import ALIGNMENTS, BLOCK_ROW, shown_name
 
 from ..conftest import Place
+from ..shown import decoded, shown
 from .people import RUN, align, call, import_reads, read_name
 from .people import table as rows_of
 
@@ -50,10 +53,11 @@ def snapshots(catalog: Catalog) -> list[int]:
 
 
 def tables(catalog: Catalog) -> list[str]:
-    return catalog.query(
+    stored = catalog.query(
         "SELECT table_name AS n FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
         " AND table_catalog = 'lake' ORDER BY 1"
     )["n"].to_pylist()
+    return list(map(shown_name, stored))
 
 
 # What a row of a table is somebody else's by; rows that are nobody's stay too.
@@ -86,7 +90,7 @@ def at_all_snapshots(catalog: Catalog, versions: list[int], *, of_the_sample: bo
         where = OTHERS.get(table, "true")
         rows = catalog.query(
             " UNION ALL ".join(
-                f'SELECT {version} AS version, rowid AS number, {columns} FROM "{table}" AT (VERSION => {version})'
+                f"SELECT {version} AS version, {columns} FROM {shown(table, version)}"
                 f" WHERE {'NOT' if of_the_sample else ''} ({where})"
                 for version in versions
             )
@@ -152,7 +156,11 @@ def every_byte(place: Place) -> dict[str, bytes]:
         if path.is_file():
             found[f"raw {path}"] = path.read_bytes()
         if path.suffix == ".parquet":
-            found[f"values {path}"] = repr(pq.read_table(path).to_pydict()).encode()
+            stored = pq.read_table(path)
+            found[f"values {path}"] = repr(stored.to_pydict()).encode()
+            if BLOCK_ROW in stored.column_names:
+                text = Decoder(LakeLayout(place.lake)).file_rows(stored, str(path), 0)
+                found[f"decoded {path}"] = repr(text.to_pydict()).encode()
             schema = pq.ParquetFile(path).schema_arrow
             text = [field.name for field in schema if pa.types.is_string(field.type) and field.name != "name"]
             text = [name for name in text if name != "variant_id"]
@@ -207,7 +215,7 @@ def test_no_byte_of_the_sample_is_in_any_file_or_the_catalog(before_and_after: C
 
 def everything(catalog: Catalog) -> dict[str, list[dict[str, object]]]:
     return {
-        table: catalog.query(f'SELECT rowid, * FROM "{table}" ORDER BY rowid').to_pylist()
+        table: catalog.query(f"SELECT * FROM {shown(table)} ORDER BY number").to_pylist()
         for table in tables(catalog)
     }
 
@@ -232,29 +240,27 @@ def test_the_lake_goes_on_working(lake_of_people: Place, keys: Keys) -> None:
         align(catalog, WHO, 2)
         call(catalog, "BERTRAM", [50])
         with catalog.record() as tx:
-            tx.execute("DELETE FROM read_records WHERE name = ?", [read_name("BERTRAM", 2)])
+            tx.execute(f"DELETE FROM stored_reads WHERE {decoded('name')} = ?", [read_name("BERTRAM", 2)])
         with catalog.record() as tx:
             tx.execute("UPDATE samples SET sex = 'male' WHERE sample_id = 'BERTRAM'")
         now = {
-            table: catalog.query(f'SELECT rowid, * FROM "{table}" ORDER BY rowid').to_pylist()
+            table: catalog.query(f"SELECT * FROM {shown(table)} ORDER BY number").to_pylist()
             for table in tables(catalog)
         }
         connection = catalog.connection
         connection.execute("CALL ducklake_merge_adjacent_files('lake')")
-        for table in ("read_records", "samples", "read_groups"):
+        for table in ("samples", "read_groups"):
             connection.execute(
                 f"CALL ducklake_rewrite_data_files('lake', '{table}', delete_threshold => 0.01)"
             )
         after = {
-            table: catalog.query(f'SELECT rowid, * FROM "{table}" ORDER BY rowid').to_pylist()
-            for table in now
+            table: catalog.query(f"SELECT * FROM {shown(table)} ORDER BY number").to_pylist() for table in now
         }
         assert after == now
         connection.execute("CALL ducklake_expire_snapshots('lake', older_than => now() + INTERVAL 1 DAY)")
         connection.execute("CALL ducklake_cleanup_old_files('lake', cleanup_all => true)")
         after = {
-            table: catalog.query(f'SELECT rowid, * FROM "{table}" ORDER BY rowid').to_pylist()
-            for table in now
+            table: catalog.query(f"SELECT * FROM {shown(table)} ORDER BY number").to_pylist() for table in now
         }
         assert after == now
     erase(place, keys)  # and what was made of the past by then

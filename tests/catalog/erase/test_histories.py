@@ -13,6 +13,7 @@ from baselake.catalog.erase.erasure import erase_sample
 from baselake.catalog.erase.keys import open_keys
 from baselake.config import Config
 
+from ..shown import decoded, shown
 from .people import align, call, import_reads, read_name
 from .test_erase import WHO, snapshots
 
@@ -34,7 +35,7 @@ def describe(catalog: Catalog, sample: str, number: int) -> None:
 
 def forget_a_read(catalog: Catalog, sample: str, number: int) -> None:
     with catalog.record() as tx:
-        tx.execute("DELETE FROM read_records WHERE name = ?", [read_name(sample, number % 3)])
+        tx.execute(f"DELETE FROM stored_reads WHERE {decoded('name')} = ?", [read_name(sample, number % 3)])
 
 
 def merge(catalog: Catalog, sample: str, number: int) -> None:
@@ -42,7 +43,7 @@ def merge(catalog: Catalog, sample: str, number: int) -> None:
 
 
 def rewrite(catalog: Catalog, sample: str, number: int) -> None:
-    for table in ("samples", "read_records"):
+    for table in ("samples", "read_groups"):
         catalog.connection.execute(
             f"CALL ducklake_rewrite_data_files('lake', '{table}', delete_threshold => 0.01)"
         )
@@ -65,7 +66,7 @@ def theirs(catalog: Catalog, versions: list[int]) -> dict[str, list[str]]:
     seen = {}
     for table, where in TABLES.items():
         union = " UNION ALL ".join(
-            f"SELECT {version} AS version, rowid AS number, * FROM {table} AT (VERSION => {version}) WHERE {where}"
+            f"SELECT {version} AS version, * FROM {shown(table, version)} WHERE {where}"
             for version in versions
         )
         seen[table] = sorted(map(repr, catalog.query(union).to_pylist()))
@@ -92,7 +93,5 @@ def test_every_history(
         assert theirs(catalog, versions) == before
         for table in ("samples", "read_groups", "alignments", "genotypes"):
             for version in versions:
-                left = catalog.query(
-                    f"SELECT 1 FROM {table} AT (VERSION => {version}) WHERE sample_id = '{WHO}'"
-                )
+                left = catalog.query(f"SELECT 1 FROM {shown(table, version)} WHERE sample_id = '{WHO}'")
                 assert left.num_rows == 0

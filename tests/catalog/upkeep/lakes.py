@@ -9,6 +9,7 @@ from baselake.catalog.references import add_reference
 from baselake.ingest.objects import RunObject, keep_objects
 from baselake.lake.schema import GENOTYPES
 
+from ..shown import shown
 from ..writer_process import write_alleles, write_reads
 
 TABLES = ("read_records", "variants", "genotypes", "runs", "objects", "references", "contigs")
@@ -52,8 +53,8 @@ def fill(catalog: Catalog, folder: Path) -> None:
 
 def rows(catalog: Catalog, table: str, snapshot: int | None = None) -> list[dict[str, object]]:
     """All rows of a table, now or at a snapshot, in an order that is always the same."""
-    at = "" if snapshot is None else f" AT (VERSION => {snapshot})"
-    found: list[dict[str, object]] = catalog.query(f'SELECT * FROM "{table}"{at} ORDER BY ALL').to_pylist()
+    query = f"SELECT * EXCLUDE (number) FROM {shown(table, snapshot)} ORDER BY ALL"
+    found: list[dict[str, object]] = catalog.query(query).to_pylist()
     return found
 
 
