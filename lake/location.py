@@ -4,13 +4,14 @@ import errno
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from baselake.errors import BaselakeError
 from baselake.lake.parquet import sync_folder
-from baselake.lake.store import Store, open_store
+from baselake.lake.store import Store, open_store, read_failure
 
 _PIECE = 1 << 20
 
@@ -25,6 +26,35 @@ def open_location(location: str) -> BinaryIO:
     if (remote := _remote(location)) is not None:
         return remote[0].open(remote[1])
     return open(location, "rb")
+
+
+@contextmanager
+def reading(location: str) -> Iterator[None]:
+    """A block that opens or reads a file; what it fails by becomes an error that helps.
+
+    Raises:
+        StorageError: the file is not there, or its disk or store fails.
+    """
+    remote = _remote(location)
+    try:
+        yield
+    except BaselakeError:
+        raise
+    except _failures(remote is not None) as error:
+        if remote is not None:
+            # Without its cause, whose text we do not know.
+            raise remote[0].failed(remote[1], error) from None
+        raise read_failure(error, Path(location)) from error
+
+
+def _failures(remote: bool) -> tuple[type[Exception], ...]:
+    """What reading a file fails by, on a store or on a disk."""
+    if not remote:
+        return (OSError,)
+    import aiohttp
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return (OSError, BotoCoreError, ClientError, aiohttp.ClientError)
 
 
 def pieces_of(location: str) -> Iterator[bytes]:

@@ -75,6 +75,9 @@ class Store(Protocol):
             OSError: it cannot be read.
         """
 
+    def failed(self, name: str, error: BaseException) -> StorageError:
+        """What to tell where opening a file, or reading an open one, failed."""
+
     def size(self, name: str) -> int | None:
         """Bytes of a file; None where there is none."""
 
@@ -220,6 +223,9 @@ class LocalStore:
     def open(self, name: str) -> BinaryIO:
         return open(self.root / name, "rb")
 
+    def failed(self, name: str, error: BaseException) -> StorageError:
+        return read_failure(error, self.root / name)
+
     def size(self, name: str) -> int | None:
         try:
             return (self.root / name).stat().st_size
@@ -251,6 +257,18 @@ class LocalStore:
 
     def _part(self, name: str) -> Path:
         return self.root / (name + _PART_SUFFIX)
+
+
+def read_failure(error: BaseException, path: Path) -> StorageError:
+    """What to tell where a file of a folder cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return StorageError(
+            "the file is not there", str(path), "Mount the folder it is in, or restore it from another copy"
+        )
+    said = error.strerror if isinstance(error, OSError) else None
+    return StorageError(
+        f"the file cannot be read ({said or _told(error)})", str(path), "Mend the disk, or restore the file"
+    )
 
 
 def _local_error(error: OSError, path: Path) -> StorageError:
@@ -461,6 +479,10 @@ class S3Store:
             raise StorageError(
                 f"{came:,} bytes came, not {size:,}", self.location(name), "Run the same command again"
             )
+
+    def failed(self, name: str, error: BaseException) -> StorageError:
+        """What to tell where reading an open file failed."""
+        return _s3_failure(error).error(self.location(name), self._bucket)
 
     def _call(self, operation: str, name: str, *, absent: Any = Ellipsis, **arguments: Any) -> Any:
         """One request, repeated while it fails for the moment; `absent` is what is returned where nothing is there."""

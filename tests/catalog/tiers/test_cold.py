@@ -112,7 +112,7 @@ def test_tape_that_is_not_mounted_is_named(frozen: Catalog, tape: Tier) -> None:
 
 def test_a_job_that_needs_what_is_on_tape_says_so_and_changes_nothing(frozen: Catalog) -> None:
     with pytest.raises(Exception, match="tape"), frozen.record() as tx:
-        tx.execute("UPDATE read_records SET umi = 'A' WHERE run_id = 'R2'")
+        tx.execute("DELETE FROM stored_reads WHERE run_id = 'R2' AND umi = 'A'")
     assert Stores(frozen).of("tape").size(held_files(frozen)[0].path) is not None
     with frozen.record() as tx:  # and nobody is kept from going on
         tx.insert("runs", pa.table({"run_id": ["R4"]}))

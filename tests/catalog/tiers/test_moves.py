@@ -26,6 +26,7 @@ from baselake.lake.store import LocalStore, S3Store, Store
 from baselake.lake.tiers import Tier
 from baselake.progress import QUIET
 
+from ..shown import decoded
 from .lakes import EVERYTHING, missing_files, send_all, tiers_of_reads, unknown_files, write_run
 
 
@@ -125,7 +126,7 @@ def test_files_of_past_snapshots_move_too(tiered: Catalog, config: Config, later
     then = tiered.query(EVERYTHING)
     snapshot = tiered.query("SELECT id FROM lake.current_snapshot()")["id"][0].as_py()
     with tiered.record() as tx:
-        tx.execute("DELETE FROM read_records WHERE run_id = 'R1'")
+        tx.execute("DELETE FROM stored_reads WHERE run_id = 'R1'")
     write_run(tiered, "R2")
     send_all(tiered, "warm")
     assert apply_policy(tiered).files == 2
@@ -138,13 +139,13 @@ def test_files_of_past_snapshots_move_too(tiered: Catalog, config: Config, later
 def test_rows_of_moved_files_are_deleted_like_any(tiered: Catalog, later: int) -> None:
     write_run(tiered, "R1")
     with tiered.record() as tx:
-        tx.execute("DELETE FROM read_records WHERE name LIKE '%:3'")
+        tx.execute(f"DELETE FROM stored_reads WHERE {decoded('name')} LIKE '%:3'")
     send_all(tiered, "warm")
     apply_policy(tiered)
     apply_policy(tiered, now=later)
     assert tiered.query(EVERYTHING).num_rows == 19
     with tiered.record() as tx:
-        tx.execute("DELETE FROM read_records WHERE name LIKE '%:4'")
+        tx.execute(f"DELETE FROM stored_reads WHERE {decoded('name')} LIKE '%:4'")
     assert tiered.query(EVERYTHING).num_rows == 18
     recall(tiered, "R1")
     assert tiered.query(EVERYTHING).num_rows == 18
