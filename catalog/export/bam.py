@@ -108,7 +108,7 @@ def export_bam(
                     "region_start": region.start if region else None,
                     "region_end": region.end if region else None,
                 }
-                for batch in catalog.stream(catalog.statement("alignment_window"), params):
+                for batch in catalog.stream_records(catalog.statement("alignment_window"), params):
                     write(encoder.encode(batch))
                     count += batch.num_rows
                     task.advance(batch.num_rows)

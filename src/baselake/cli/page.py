@@ -13,7 +13,7 @@ to mend (of `doctor`, `backup` and `restore` also: a file is not what it should 
 baselake, 130 interrupted. Settings: `BASELAKE_LAKE`, `BASELAKE_THREADS`, `BASELAKE_MEMORY`,
 `BASELAKE_COMMIT_TIMEOUT_SECONDS`, `BASELAKE_TIER_GRACE_SECONDS`, or `baselake.toml` in the lake's folder with
 `threads`, `memory_bytes`, `commit_timeout_seconds` and `tier_grace_seconds`; also `keys` (`BASELAKE_KEYS`) and
-`audit_reads`, for which see erase.md.
+`audit_reads`, for which see erase.md, and `quality_bins` (`BASELAKE_QUALITY_BINS`), for which see columns.md.
 """
 
 
