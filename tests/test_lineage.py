@@ -12,6 +12,7 @@ from baselake.demo.genome import synthetic_genome, write_fasta
 from baselake.demo.reads import Run, simulate_reads, simulate_run
 from baselake.demo.sequencer import I5, I7, write_sequenced
 from baselake.demo.variants import VariantRates, haplotype, plant
+from baselake.lake.schema import stored_name
 from baselake.progress import QUIET
 
 RUN_ID = "260301_BLSIM01_0001_HFOLDER"
@@ -221,15 +222,15 @@ def test_another_sheet_is_the_one_behind_the_rows(lake: Lake, tmp_path: Path) ->
 def rewrite(lake: Lake, table: str, where: str, partition: dict[str, str | int | None]) -> str:
     """Write a table's files of a partition anew, as compaction does; the name of the new file."""
     rows = lake.catalog.query(f"SELECT * FROM {table} WHERE {where}")
-    files = lake.catalog.query(f"SELECT DISTINCT parse_filename(filename) AS f FROM {table} WHERE {where}")[
-        "f"
-    ]
+    files = lake.catalog.query(
+        f"SELECT DISTINCT parse_filename(filename) AS f FROM {stored_name(table)} WHERE {where}"
+    )["f"]
     with lake.catalog.job("compact", {"table": table}) as job:
         job.inputs.extend(files.to_pylist())
         with job.writer(table, partition) as out:
             out.write(rows)
         with job.commit() as tx:
-            tx.execute(f"DELETE FROM {table} WHERE {where}")
+            tx.execute(f"DELETE FROM {stored_name(table)} WHERE {where}")
     return f"{job.id}-0001.parquet"
 
 

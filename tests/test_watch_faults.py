@@ -181,7 +181,7 @@ def contents(lake: Lake) -> dict[str, object]:
     for table, leave_out in TABLES.items():
         columns = f"* EXCLUDE ({leave_out})" if leave_out else "*"
         found[table] = sorted(map(repr, lake.sql(f"SELECT {columns} FROM {table}").to_pylist()))
-    found["files"] = sorted(set(lake.sql("SELECT filename FROM read_records")["filename"].to_pylist()))
+    found["files"] = sorted(set(lake.sql("SELECT filename FROM stored_reads")["filename"].to_pylist()))
     return found
 
 

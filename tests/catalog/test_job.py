@@ -55,7 +55,7 @@ def test_rows_lie_in_the_order_in_which_their_files_were_begun(catalog: Catalog)
             out.close()
         with job.commit():
             pass
-    stored = catalog.query("SELECT filename, count(*) AS n FROM read_records GROUP BY 1 ORDER BY min(rowid)")
+    stored = catalog.query("SELECT filename, count(*) AS n FROM stored_reads GROUP BY 1 ORDER BY min(rowid)")
     assert stored["n"].to_pylist() == [2, 3, 4]
 
 
@@ -95,7 +95,7 @@ def test_an_allele_is_added_once(catalog: Catalog) -> None:
 def test_a_query_for_another_partition_reads_no_file(catalog: Catalog) -> None:
     write_reads(catalog, "R1", 5)
     write_reads(catalog, "R2", 5)
-    plan = catalog.query("EXPLAIN ANALYZE SELECT * FROM read_records WHERE run_id = 'R2'").to_pylist()
+    plan = catalog.query("EXPLAIN ANALYZE SELECT * FROM stored_reads WHERE run_id = 'R2'").to_pylist()
     assert "run_id=R2" in str(plan)
     assert "run_id=R1" not in str(plan)
 

@@ -16,6 +16,7 @@ from baselake.config import Config
 from baselake.errors import ConflictError, LakeError, NotFoundError
 
 from .history import State, delete, duckdb_cursor, maintain, merge, newest, state, two_states
+from .shown import decoded
 from .test_job import start_writer
 from .writer_process import write_alleles, write_reads
 
@@ -98,8 +99,8 @@ def test_the_lake_goes_on_from_there(
     restored = restore_snapshot(catalog, then)
     write_reads(catalog, "R4", 2)
     assert write_alleles(catalog, [1, 2, 3]) == 1  # 2 was deleted then
-    delete(catalog, "read_records", "run_id = 'R1' AND name = 'r0'")
-    ids = catalog.query("SELECT rowid FROM read_records")["rowid"].to_pylist()
+    delete(catalog, "read_records", f"run_id = 'R1' AND {decoded('name')} = 'r0'")
+    ids = catalog.query("SELECT rowid FROM stored_reads")["rowid"].to_pylist()
     assert len(ids) == len(set(ids)) == 3 + 4 + 2 - 1
     assert at(lake, config, restored) == before
 

@@ -18,6 +18,7 @@ from baselake.compute.align import align_samples
 from baselake.compute.align.mapping import index_path, is_alternate
 from baselake.config import Config
 from baselake.errors import NotFoundError
+from baselake.lake.schema import CODED
 from baselake.progress import QuietProgress
 from tests.compute.alignment_rows import sam_line, tags_of
 
@@ -113,7 +114,16 @@ def stored_rows(lake: Path) -> list[dict]:
     paths = query(lake, "SELECT unnest(outputs) AS path FROM lineage WHERE operation = 'align'")[
         "path"
     ].to_pylist()
-    files = [pq.read_table(lake / path, partitioning=None).to_pylist() for path in paths]
+    blocks = ", ".join(dict.fromkeys(CODED.values()))
+    decoded = ", ".join(f"decode_{name}(filename, file_row_number, block_row) AS {name}" for name in CODED)
+    files = [
+        query(
+            lake,
+            f"SELECT * EXCLUDE (block_row, {blocks}) REPLACE ({decoded}) FROM stored_alignments"
+            f" WHERE ends_with(filename, '{path}') ORDER BY file_row_number",
+        ).to_pylist()
+        for path in paths
+    ]
     files.sort(key=lambda rows: (["chr2", "chr1", None].index(rows[0]["contig"]), rows[0]["start"]))
     return [row for rows in files for row in rows]
 

@@ -36,7 +36,9 @@ def contents(catalog: Catalog) -> dict[str, int]:
 
 def names(catalog: Catalog, sample: str) -> list[str]:
     rows = catalog.query(
-        "SELECT name FROM alignments WHERE sample_id = ? ORDER BY contig NULLS LAST, start, rowid", [sample]
+        "SELECT decode_name(filename, file_row_number, block_row) AS name FROM stored_alignments"
+        " WHERE sample_id = ? ORDER BY contig NULLS LAST, start, rowid",
+        [sample],
     )
     return rows["name"].to_pylist()
 
