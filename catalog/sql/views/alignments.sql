@@ -1,4 +1,4 @@
--- SAM records with their coded columns decoded; of rows that came before release 0.3, as they are.
+-- SAM records with their coded columns decoded; of rows that came before release 0.4, as they are.
 CREATE OR REPLACE VIEW alignments AS
 SELECT
     reference, sample_id, read_group_id,

@@ -1,4 +1,4 @@
--- Reads as they left the sequencer, their coded columns decoded; of rows that came before release 0.3, as they are.
+-- Reads as they left the sequencer, their coded columns decoded; of rows that came before release 0.4, as they are.
 CREATE OR REPLACE VIEW read_records AS
 SELECT
     run_id, lane, read_group_id,
