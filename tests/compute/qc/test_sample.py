@@ -1,14 +1,15 @@
 """Quality control of samples of a lake: beside samtools and bcftools, done once, and erased with the sample."""
 
 import random
+import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from baselake.api import Lake
-from baselake.catalog.catalog import Catalog
+from baselake.catalog.catalog import Catalog, connect
 from baselake.catalog.erase.erasure import erase_sample
 from baselake.catalog.erase.keys import open_keys
 from baselake.catalog.export.bam import export_bam
@@ -16,6 +17,7 @@ from baselake.catalog.export.vcf import export_vcf
 from baselake.catalog.references import add_reference, open_reference
 from baselake.compute.call import call_samples
 from baselake.compute.qc.sample import measure_sample
+from baselake.config import Config
 from baselake.errors import NotFoundError
 from baselake.ingest.bam import ingest_bam
 from tests.ingest.sam_files import sam_line, write_bam
@@ -85,15 +87,25 @@ def made_bam(path: Path) -> Path:
     return write_bam(path, lines, HEADER)
 
 
-@pytest.fixture
-def measured(catalog: Catalog, tmp_path: Path) -> Catalog:
-    fasta = tmp_path / "tiny.fa"
+@pytest.fixture(scope="module")
+def measured_lake(tmp_path_factory: pytest.TempPathFactory, empty_lake: Path, config: Config) -> Path:
+    """A lake with a sample that is called and measured; made once and only copied."""
+    folder = tmp_path_factory.mktemp("measured")
+    lake = Path(shutil.copytree(empty_lake, folder / "lake"))
+    fasta = folder / "tiny.fa"
     fasta.write_text("".join(f">{name}\n{bases}\n" for name, bases in BASES.items()))
-    reference = add_reference(catalog, fasta, "tiny")
-    ingest_bam(catalog, [made_bam(tmp_path / "made.bam")], sample="WALBURGA", reference="tiny")
-    call_samples(catalog, ["WALBURGA"], reference)
-    assert measure_sample(catalog, "WALBURGA", reference)
-    return catalog
+    with connect(lake, config) as catalog:
+        reference = add_reference(catalog, fasta, "tiny")
+        ingest_bam(catalog, [made_bam(folder / "made.bam")], sample="WALBURGA", reference="tiny")
+        call_samples(catalog, ["WALBURGA"], reference)
+        assert measure_sample(catalog, "WALBURGA", reference)
+    return lake
+
+
+@pytest.fixture
+def measured(measured_lake: Path, tmp_path: Path, config: Config) -> Iterator[Catalog]:
+    with connect(Path(shutil.copytree(measured_lake, tmp_path / "measured")), config) as catalog:
+        yield catalog
 
 
 def metrics(catalog: Catalog) -> dict[str, float]:
