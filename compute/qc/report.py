@@ -132,6 +132,8 @@ def _plots(
     histograms: Mapping[str, Mapping[int, float]],
 ) -> Iterable[str]:
     depth, inserts = (_main_part(histograms.get(name, {})) for name in ("depth", "insert_size"))
+    indels = histograms.get("indel_length", {})
+    longest = max(map(abs, indels), default=0)
     drawn = (
         (
             bars("Coverage histogram", {"bases": depth}, "reads over a base", "bases"),
@@ -147,7 +149,7 @@ def _plots(
         ),
         (
             bars(
-                "Indel lengths", {"alleles": histograms.get("indel_length", {})}, "bases inserted", "alleles"
+                "Indel lengths", {"alleles": indels}, "bases inserted", "alleles", within=(-longest, longest)
             ),
             "Indels: alleles by length, deletions left of 0; 50 bases stand for longer ones, too.",
         ),
@@ -160,6 +162,7 @@ def _plots(
                 },
                 "the alternate's share of reads",
                 "SNVs",
+                within=(0, BALANCE_STEPS),
                 scale=1 / BALANCE_STEPS,
             ),
             "Allele balance: diploid SNVs with one alternate and at least 10 reads, by the alternate's share of them.",

@@ -4,10 +4,18 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 _WIDTH, _HEIGHT = 640, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 8, 8, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 8, 40
 
 
-def bars(title: str, series: Mapping[str, Mapping[int, float]], x: str, y: str, *, scale: float = 1.0) -> str:
+def bars(
+    title: str,
+    series: Mapping[str, Mapping[int, float]],
+    x: str,
+    y: str,
+    *,
+    within: tuple[int, int] | None = None,
+    scale: float = 1.0,
+) -> str:
     """A bar for each bin of histograms that share an axis.
 
     Args:
@@ -15,12 +23,14 @@ def bars(title: str, series: Mapping[str, Mapping[int, float]], x: str, y: str, 
         series: histograms by name: counts by bin.
         x: what the bins are.
         y: what is counted.
+        within: the first bin and the last of the axis; None: those that there are.
         scale: what a bin is multiplied by on the axis.
     """
     bins = [place for counts in series.values() for place in counts]
     if not bins:
         return _none(title)
-    low, high = min(bins), max(bins) + 1
+    first, last = within or (min(bins), max(bins))
+    low, high = first, last + 1
     most = max(max(counts.values()) for counts in series.values() if counts)
     wide = (_WIDTH - _LEFT - _RIGHT) / (high - low)
     marks = []
@@ -31,7 +41,11 @@ def bars(title: str, series: Mapping[str, Mapping[int, float]], x: str, y: str, 
             for place, value in sorted(counts.items())
         )
         marks.append(f'<path class="s{number}" d="{shapes}"><title>{escape(name)}</title></path>')
-    return _framed(title, marks, (low * scale, high * scale), most, x, y, list(series))
+    ticks = [
+        (_LEFT + (place - low + 0.5) * wide, place * scale)
+        for place in sorted({first, (first + last) // 2, last})
+    ]
+    return _framed(title, marks, ticks, most, x, y, list(series))
 
 
 def line(
@@ -55,19 +69,18 @@ def line(
     marks, free = [], 0.0
     for number, (begin, name) in enumerate(zip(starts, names, strict=True)):
         end = starts[number + 1] if number + 1 < len(starts) else len(values)
-        points = " ".join(
-            f"{_LEFT + (place + 0.5) * wide:.1f},{base - _tall(values[place], most):.1f}"
+        left = _LEFT + begin * wide
+        steps = "".join(
+            f"V{base - _tall(values[place], most):.1f}H{_LEFT + (place + 1) * wide:.1f}"
             for place in range(begin, end)
         )
-        left = _LEFT + begin * wide
-        corners = f"{left:.1f},{base} {points} {_LEFT + end * wide:.1f},{base}"
         marks.append(
-            f'<polygon class="s{number % 2}" points="{corners}"><title>{escape(name)}</title></polygon>'
+            f'<path class="s{number % 2}" d="M{left:.1f} {base}{steps}V{base}z"><title>{escape(name)}</title></path>'
         )
         if left >= free:
             marks.append(f'<text x="{left:.1f}" y="{base + 14}">{escape(name)}</text>')
             free = left + 8 + 7 * len(name)
-    return _framed(title, marks, None, most, x, y, [])
+    return _framed(title, marks, [], most, x, y, [])
 
 
 def _tall(value: float, most: float) -> float:
@@ -77,7 +90,7 @@ def _tall(value: float, most: float) -> float:
 def _framed(
     title: str,
     marks: Sequence[str],
-    span: tuple[float, float] | None,
+    ticks: Sequence[tuple[float, float]],
     most: float,
     x: str,
     y: str,
@@ -88,7 +101,7 @@ def _framed(
         f'<svg role="img" viewBox="0 0 {_WIDTH} {_HEIGHT}" xmlns="http://www.w3.org/2000/svg">',
         f"<title>{escape(title)}</title>",
         *marks,
-        f'<path class="axis" d="M{_LEFT} {_TOP}V{base}H{right}"/>',
+        f'<path class="axis" fill="none" stroke="currentColor" d="M{_LEFT} {_TOP}V{base}H{right}"/>',
         f'<text x="{(_LEFT + right) / 2}" y="{_HEIGHT - 8}" text-anchor="middle">{escape(x)}</text>',
         f'<text transform="translate(12 {(_TOP + base) / 2}) rotate(-90)" text-anchor="middle">{escape(y)}</text>',
     ]
@@ -96,13 +109,8 @@ def _framed(
         parts.append(
             f'<text x="{_LEFT - 4}" y="{base - _tall(part, 1) + 4:.1f}" text-anchor="end">{_number(part * most)}</text>'
         )
-    if span is not None:
-        for part, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
-            place = _LEFT + part * (right - _LEFT)
-            value = span[0] + part * (span[1] - span[0])
-            parts.append(
-                f'<text x="{place:.1f}" y="{base + 14}" text-anchor="{anchor}">{_number(value)}</text>'
-            )
+    for place, value in ticks:
+        parts.append(f'<text x="{place:.1f}" y="{base + 14}" text-anchor="middle">{_number(value)}</text>')
     if len(series) > 1:
         for number, name in enumerate(series):
             parts.append(
