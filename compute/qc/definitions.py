@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from baselake.compute.qc.sex import observed_sex
 
-# Above it a sample is usually set aside: the share that VerifyBamID's authors and most large projects take (0.03).
+# From here on VerifyBamID's documentation calls a sample likely to be contaminated.
 CONTAMINATED = 0.03
-# Below it a heterozygote is often missed: at 15 reads one in a hundred shows at most three of one allele.
+# At 15 reads about two heterozygotes in a hundred show the alternate in no more than three.
 LOW_COVERAGE = 15.0
 UNMAPPED = 0.9
 
@@ -98,12 +98,12 @@ DEFINITIONS: Mapping[str, Definition] = {
     "het_hom": _of(
         "Het/hom",
         "ratio",
-        "Heterozygous by homozygous alternate SNVs (bcftools stats, PSC); 1.3 to 2 in most people.",
+        "Heterozygous by homozygous alternate SNVs (bcftools stats, PSC); 1.4 to 2.0 by ancestry, Wang et al. 2015.",
     ),
     "x_copies": _of(
         "Copies of X",
         "ratio",
-        "Twice the mean coverage of X outside the pseudo-autosomal regions, by that of the autosomes, in windows"
+        "Twice the median coverage of X outside the pseudo-autosomal regions, by that of the autosomes, in windows"
         " with reads.",
     ),
     "y_copies": _of("Copies of Y", "ratio", "Likewise of Y."),

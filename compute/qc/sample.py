@@ -42,7 +42,7 @@ MODEL = "qc-1"
 WINDOW = 10_000
 # Bases whose depth is in memory at once: a whole number of windows.
 _STRETCH = 400 * WINDOW
-# A base is callable from this genotype quality on: an error in a hundred, as GATK's and GIAB's usual GQ20.
+# A base is callable from this genotype quality on: an error in a hundred.
 CALLABLE_GQ = 20
 # SNVs of X that its heterozygosity must rest on.
 _LEAST_X = 20

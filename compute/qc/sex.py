@@ -19,11 +19,13 @@ _HET_X = 0.2
 def sex_metrics(
     windows: Mapping[str, Windows], known: Mapping[str, np.ndarray], lengths: Mapping[str, int]
 ) -> dict[str, float]:
-    """Copies of X and Y by coverage: twice the mean depth outside the pseudo-autosomal regions, by that of autosomes.
+    """Copies of X and Y by coverage: twice the median depth of windows outside the pseudo-autosomal regions, by that of
+    the autosomes.
 
     Left out are windows with unknown reference bases (N), windows without any read, so that a slice of a genome is not
-    taken for a loss, and those that hold a pseudo-autosomal base. It is the
-    ratio that is usually taken from the counts of `samtools idxstats`, by bases.
+    taken for a loss, and those that hold a pseudo-autosomal base. It is the ratio that is usually taken of the counts
+    of `samtools idxstats`; of windows the median is taken because stray reads on a Y that is not there fill few of
+    them.
 
     Args:
         windows: by contig, those of the whole contig.
@@ -43,9 +45,7 @@ def sex_metrics(
         elif _AUTOSOME.fullmatch(contig):
             means["autosomes"].append(found.mean[known[contig] & (found.shares[0] > 0)])
     depths = {
-        name: float(np.concatenate(parts).mean(dtype=np.float64))
-        for name, parts in means.items()
-        if sum(map(len, parts))
+        name: float(np.median(np.concatenate(parts))) for name, parts in means.items() if sum(map(len, parts))
     }
     if not depths.get("autosomes"):
         return {}

@@ -12,6 +12,7 @@ from baselake.compute.qc.definitions import DEFINITIONS, warnings_of, written
 from baselake.compute.qc.svg import bars, line
 from baselake.errors import NotFoundError
 from baselake.ingest.bam import ingest_bam
+from tests.cli.test_cli import run
 from tests.compute.qc.test_sample import BASES, made_bam
 
 _EMPTY = {"meta"}
@@ -96,6 +97,16 @@ def test_a_report_of_a_called_sample(lake_with_sample: Lake, tmp_path: Path) -> 
     again = out.read_bytes()
     lake_with_sample.report(SAMPLE, out)
     assert out.read_bytes() == again
+
+
+def test_the_command_writes_it_and_tells_where(lake_with_sample: Lake, tmp_path: Path) -> None:
+    root, out = lake_with_sample.catalog.layout.root, tmp_path / "out.html"
+    done = run("report", SAMPLE, "-o", out, lake=root)
+    assert (done.returncode, done.stdout.decode()) == (0, f"{out}\n")
+    assert parsed(out.read_text()).tags.count("svg") >= 3
+    missing = run("report", "NOBODY", lake=root)
+    assert missing.returncode == 1
+    assert b"no sample 'NOBODY'" in missing.stderr
 
 
 def test_a_folder_that_is_not_there_is_told(lake_with_sample: Lake, tmp_path: Path) -> None:

@@ -159,6 +159,34 @@ def test_alignments_are_measured_as_samtools_does(
     assert {row["bin"]: row["value"] for row in ours} == theirs
 
 
+def test_a_slice_of_na12878_is_measured_as_samtools_and_picard_do(
+    catalog: Catalog, shared_data: Path, peer: Callable[[str], str], tmp_path: Path
+) -> None:
+    folder, bam, summary = (
+        shared_data / "accuracy_NA12878_chr20",
+        tmp_path / "out.bam",
+        tmp_path / "summary.txt",
+    )
+    reference = add_reference(catalog, folder / "ucsc.hg19.chr20.unittest.fasta.gz", "hg19")
+    source = folder / "NA12878_S1.chr20.10_10p1mb.bam"
+    ingest_bam(catalog, [source], sample="NA12878", reference="hg19")
+    measure_sample(catalog, "NA12878", reference)
+    found = metrics(catalog)
+    export_bam(catalog, "NA12878", reference, bam)
+    (theirs,) = [row for row in said(peer("samtools"), "coverage", "-r", "chr20", bam) if row[0] == "chr20"]
+    assert found["covered_1"] * 100 == pytest.approx(float(theirs[5]), rel=1e-5)
+    assert found["mean_coverage"] == pytest.approx(float(theirs[6]), rel=1e-5)
+    said(peer("PicardCommandLine"), "CollectAlignmentSummaryMetrics", f"INPUT={bam}", f"OUTPUT={summary}")
+    lines = [line.split("\t") for line in summary.read_text().splitlines()]
+    (names,) = [line for line in lines if line[0] == "CATEGORY"]
+    (values,) = [line for line in lines if line[0] == "PAIR"]
+    picard = dict(zip(names, values, strict=False))
+    assert found["reads"] == int(picard["TOTAL_READS"])
+    assert found["mapped"] == int(picard["PF_READS_ALIGNED"])
+    assert found["mapped_rate"] == pytest.approx(float(picard["PCT_PF_READS_ALIGNED"]), abs=1e-6)
+    assert "snvs" not in found
+
+
 def test_calls_are_counted_as_bcftools_does(
     measured: Catalog, peer: Callable[[str], str], tmp_path: Path
 ) -> None:
