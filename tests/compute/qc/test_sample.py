@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from baselake.api import Lake
@@ -242,9 +243,16 @@ def test_it_is_measured_once_and_anew_when_calls_change(measured: Catalog) -> No
 
 def test_erasing_a_sample_leaves_nothing_of_its_measures(measured: Catalog, tmp_path: Path) -> None:
     root = measured.layout.root
+    shared = measured.query("SELECT * FROM sample_qc WHERE metric = 'reads'")
+    other = shared.set_column(1, "sample_id", pa.array(["BERTA"]))
+    with measured.job("") as job, job.commit() as tx:
+        tx.insert("samples", pa.table({"sample_id": ["BERTA"]}))
+        tx.insert("sample_qc", pa.concat_tables([shared, other]))
     erase_sample(measured, "WALBURGA", open_keys(tmp_path / "keys", root), "tester")
+    left = measured.query("SELECT sample_id, metric FROM sample_qc").to_pylist()
+    assert left == [{"sample_id": "BERTA", "metric": "reads"}]
+    assert measured.query("SELECT * FROM coverage_windows").num_rows == 0
     for table in ("sample_qc", "coverage_windows"):
-        assert measured.query(f"SELECT * FROM {table}").num_rows == 0
         files = list((measured.layout.data / "main" / table).rglob("*.parquet"))
         assert not [file for file in files if b"WALBURGA" in file.read_bytes() or "WALBURGA" in str(file)]
 
