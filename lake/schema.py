@@ -259,6 +259,27 @@ REFERENCE_BLOCKS = _spec(
     encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "end": "DELTA_BINARY_PACKED"}),
 )
 
+# Reads over the bases of windows of the contigs that a sample has alignments on.
+COVERAGE_WINDOWS = _spec(
+    "coverage_windows",
+    [
+        ("reference", pa.string()),
+        ("sample_id", pa.string()),
+        ("contig", pa.string()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("mean", pa.float32()),  # reads over a base
+        ("covered_1", pa.float32()),  # share of bases that at least so many reads cover
+        ("covered_10", pa.float32()),
+        ("covered_20", pa.float32()),
+        ("covered_30", pa.float32()),
+    ],
+    partition_by=("reference", "sample_id"),
+    sort_by=("contig", "start"),
+    dictionary=("reference", "sample_id", "contig", "covered_1", "covered_10", "covered_20", "covered_30"),
+    encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "end": "DELTA_BINARY_PACKED"}),
+)
+
 # How many clusters of a tile have which index sequence, of the cycles that tell samples apart, and what their reads
 # are worth: a sample's yield, the top unknown barcodes and a late sheet's assignment need nothing else.
 BARCODE_COUNTS = _spec(
@@ -285,7 +306,15 @@ BARCODE_COUNTS = _spec(
 TABLES: Mapping[str, TableSpec] = MappingProxyType(
     {
         spec.name: spec
-        for spec in (READ_RECORDS, ALIGNMENTS, VARIANTS, GENOTYPES, REFERENCE_BLOCKS, BARCODE_COUNTS)
+        for spec in (
+            READ_RECORDS,
+            ALIGNMENTS,
+            VARIANTS,
+            GENOTYPES,
+            REFERENCE_BLOCKS,
+            COVERAGE_WINDOWS,
+            BARCODE_COUNTS,
+        )
     }
 )
 _STORED = {spec.name: spec.stored.name for spec in TABLES.values() if spec.stored is not None}

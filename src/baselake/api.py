@@ -274,6 +274,26 @@ class Lake:
         self._audit_export("fastq", sample, None)
         return export_fastq(self.catalog, self._sample(sample), pattern, progress=self._progress)
 
+    def report(self, sample: str, path: str | os.PathLike[str], *, reference: str | None = None) -> None:
+        """Write a sample's quality control as one HTML file; what is missing or out of date is measured first.
+
+        Args:
+            sample: which.
+            path: the file, which is replaced.
+            reference: on which assembly; None takes the only one.
+
+        Raises:
+            NotFoundError: no such sample, reference or folder, or a sample without alignments.
+            ConflictError: another process changed its alignments or calls meanwhile.
+        """
+        from baselake.compute.qc.report import write_report
+        from baselake.compute.qc.sample import measure_sample
+
+        assembly, chosen = self._reference(reference), self._sample(sample)
+        self._audit_export("report", chosen, None)
+        measure_sample(self.catalog, chosen, assembly, self._progress)
+        write_report(self.catalog, chosen, assembly, Path(path))
+
     def describe_sample(
         self,
         sample: str,

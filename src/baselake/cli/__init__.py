@@ -25,6 +25,7 @@ _VERBS = {
     "call": "Call germline variants; runs what is missing before.",
     "sql": "Ask the lake in SQL.",
     "export": "Write standard formats: vcf, gvcf, bam, cram, fastq.",
+    "report": "Write a sample's quality control as one HTML file.",
     "status": "What is in the lake.",
     "doctor": "Check every file of the lake, and mend what can be mended.",
     "compact": "Make large files of small ones.",

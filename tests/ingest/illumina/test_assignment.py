@@ -176,12 +176,17 @@ def with_calls(lake: Lake, samples: tuple[str, ...] = ("NA1", "NA2", "NA3")) -> 
             for sample in samples
         ]
         tx.insert("genotypes", pa.Table.from_pylist(calls))
+        measures = pa.table({"sample_id": samples, "reference": ["ref"] * len(samples)})
+        tx.insert("sample_qc", measures)
+        tx.insert("coverage_windows", measures)
 
 
 def derived(lake: Lake) -> tuple[list[str], list[str]]:
-    """Read groups with alignments, and samples with genotypes."""
+    """Read groups with alignments, and samples with genotypes, who are those with measures."""
     aligned = lake.sql("SELECT DISTINCT read_group_id FROM alignments ORDER BY ALL")
     called = lake.sql("SELECT DISTINCT sample_id FROM genotypes ORDER BY ALL")
+    for table in ("sample_qc", "coverage_windows"):
+        assert lake.sql(f"SELECT DISTINCT sample_id FROM {table} ORDER BY ALL") == called
     return aligned["read_group_id"].to_pylist(), called["sample_id"].to_pylist()
 
 

@@ -1,0 +1,1 @@
+"""Quality control of a called sample: metrics from its alignments and calls, and a report of them."""
