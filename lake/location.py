@@ -9,11 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from baselake.errors import BaselakeError
+from baselake.errors import StorageError
 from baselake.lake.parquet import sync_folder
-from baselake.lake.store import Store, open_store, read_failure
+from baselake.lake.store import Store, open_store
 
 _PIECE = 1 << 20
+# What of the environment says which store a bucket is of.
+_WHICH_STORE = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_PROFILE")
 
 
 def open_location(location: str) -> BinaryIO:
@@ -35,26 +37,18 @@ def reading(location: str) -> Iterator[None]:
     Raises:
         StorageError: the file is not there, or its disk or store fails.
     """
-    remote = _remote(location)
     try:
         yield
-    except BaselakeError:
+    except StorageError:
         raise
-    except _failures(remote is not None) as error:
-        if remote is not None:
-            # Without its cause, whose text we do not know.
-            raise remote[0].failed(remote[1], error) from None
-        raise read_failure(error, Path(location)) from error
-
-
-def _failures(remote: bool) -> tuple[type[Exception], ...]:
-    """What reading a file fails by, on a store or on a disk."""
-    if not remote:
-        return (OSError,)
-    import aiohttp
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    return (OSError, BotoCoreError, ClientError, aiohttp.ClientError)
+    except FileNotFoundError as error:
+        remedy = "Mount the folder it is in, or restore it from another copy"
+        raise StorageError("the file is not there", location, remedy) from error
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise StorageError(
+            f"the file cannot be read ({said})", location, "Mend the disk, or restore the file"
+        ) from error
 
 
 def pieces_of(location: str) -> Iterator[bytes]:
@@ -149,9 +143,10 @@ def _remote(location: str) -> tuple[Store, str] | None:
     if "://" not in location:
         return None
     bucket, _, name = location.partition("://")[2].partition("/")
-    return _bucket(bucket), name
+    return _bucket(bucket, *map(os.environ.get, _WHICH_STORE)), name
 
 
 @cache
-def _bucket(bucket: str) -> Store:
+def _bucket(bucket: str, *which: str | None) -> Store:
+    del which  # another address is another store
     return open_store(f"s3://{bucket}")

@@ -5,12 +5,15 @@ Credentials come by the usual chain of AWS programs (environment, ~/.aws, the in
 AWS_ENDPOINT_URL or the profile. They are in memory only: no catalog, log line or error has them.
 """
 
+import errno
+import logging
 import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -18,6 +21,7 @@ from urllib.parse import urlsplit
 from xxhash import xxh3_128
 
 from baselake.errors import InputError, StorageError
+from baselake.lake.ranges import open_ranges
 
 T = TypeVar("T")
 
@@ -74,9 +78,6 @@ class Store(Protocol):
             FileNotFoundError: it is not there.
             OSError: it cannot be read.
         """
-
-    def failed(self, name: str, error: BaseException) -> StorageError:
-        """What to tell where opening a file, or reading an open one, failed."""
 
     def size(self, name: str) -> int | None:
         """Bytes of a file; None where there is none."""
@@ -223,9 +224,6 @@ class LocalStore:
     def open(self, name: str) -> BinaryIO:
         return open(self.root / name, "rb")
 
-    def failed(self, name: str, error: BaseException) -> StorageError:
-        return read_failure(error, self.root / name)
-
     def size(self, name: str) -> int | None:
         try:
             return (self.root / name).stat().st_size
@@ -257,18 +255,6 @@ class LocalStore:
 
     def _part(self, name: str) -> Path:
         return self.root / (name + _PART_SUFFIX)
-
-
-def read_failure(error: BaseException, path: Path) -> StorageError:
-    """What to tell where a file of a folder cannot be read."""
-    if isinstance(error, FileNotFoundError):
-        return StorageError(
-            "the file is not there", str(path), "Mount the folder it is in, or restore it from another copy"
-        )
-    said = error.strerror if isinstance(error, OSError) else None
-    return StorageError(
-        f"the file cannot be read ({said or _told(error)})", str(path), "Mend the disk, or restore the file"
-    )
 
 
 def _local_error(error: OSError, path: Path) -> StorageError:
@@ -368,6 +354,9 @@ class S3Store:
         self._part_bytes = part_bytes
         parts = urlsplit(url)
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
+        # What they tell when everything is to be told has the key's name in it.
+        for name in ("botocore", "aiobotocore"):
+            logging.getLogger(name).setLevel(logging.INFO)
         access = S3Chain().access()
         self._fs = s3fs.S3FileSystem(
             skip_instance_cache=True,
@@ -430,13 +419,23 @@ class S3Store:
             raise StorageError("the file is not there", self.location(name), "Restore it from another copy")
         for start in range(0, size, self._part_bytes):
             end = min(size, start + self._part_bytes)
-            piece = self._call("get_object", name, Key=self._key(name), Range=f"bytes={start}-{end - 1}")
-            self._check_came(name, len(piece), end - start)
-            yield piece
+            yield self.get_range(name, start, end)
 
     def open(self, name: str) -> BinaryIO:
-        file: BinaryIO = self._fs.open(f"{self._bucket}/{self._key(name)}", "rb", block_size=self._part_bytes)
-        return file
+        size = self.size(name)
+        if size is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.location(name))
+        return open_ranges(partial(self.get_range, name), size)
+
+    def get_range(self, name: str, start: int, end: int) -> bytes:
+        """Bytes [start, end) of a file.
+
+        Raises:
+            StorageError: they cannot be had.
+        """
+        piece: bytes = self._call("get_object", name, Key=self._key(name), Range=f"bytes={start}-{end - 1}")
+        self._check_came(name, len(piece), end - start)
+        return piece
 
     def size(self, name: str) -> int | None:
         found = self._call("head_object", name, Key=self._key(name), absent=None)
@@ -479,10 +478,6 @@ class S3Store:
             raise StorageError(
                 f"{came:,} bytes came, not {size:,}", self.location(name), "Run the same command again"
             )
-
-    def failed(self, name: str, error: BaseException) -> StorageError:
-        """What to tell where reading an open file failed."""
-        return _s3_failure(error).error(self.location(name), self._bucket)
 
     def _call(self, operation: str, name: str, *, absent: Any = Ellipsis, **arguments: Any) -> Any:
         """One request, repeated while it fails for the moment; `absent` is what is returned where nothing is there."""
