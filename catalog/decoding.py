@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from duckdb.func import ARROW, SPECIAL
 
 from baselake.errors import BaselakeError
@@ -65,10 +64,13 @@ class Decoder:
         """
         wanted = [name for name in stored.schema.names if name not in _PLACE]
         coded = stored[BLOCK_ROW].is_valid()
-        count = pc.sum(coded).as_py() or 0
+        count = coded.true_count
         columns = {name: stored[name] for name in wanted}
         names = [name for name in wanted if name in CODED]
         if count and names:
+            # Imported here: every command imports this module, and to load compute functions takes a tenth of a second.
+            import pyarrow.compute as pc
+
             # Whole batches are of one kind but for lakes that an earlier release began.
             rows = stored if count == stored.num_rows else stored.filter(coded)
             for name in names:
