@@ -4,7 +4,7 @@ Each method parses nothing and renders nothing: it calls the one function that d
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -196,11 +196,7 @@ class Lake:
         """Write a sample's calls as VCF (`.vcf`, or bgzipped and indexed `.vcf.gz`); the number of records."""
         from baselake.catalog.export.vcf import export_vcf
 
-        assembly = self._reference(reference)
-        self._audit_export("vcf", sample, region)
-        return export_vcf(
-            self.catalog, self._sample(sample), assembly, Path(path), region=self._region(assembly, region)
-        )
+        return self._export_calls("vcf", export_vcf, Path(path), sample, reference, region)
 
     def alignments(self, sample: str, region: str, *, reference: str | None = None) -> pa.Table:
         """A sample's alignments that overlap a region, all columns of `alignments`, by start.
@@ -236,11 +232,7 @@ class Lake:
         """Write a sample's calls and the reference blocks between them as gVCF, named as `export_vcf`'s file is."""
         from baselake.catalog.export.gvcf import export_gvcf
 
-        assembly = self._reference(reference)
-        self._audit_export("gvcf", sample, region)
-        return export_gvcf(
-            self.catalog, self._sample(sample), assembly, Path(path), region=self._region(assembly, region)
-        )
+        return self._export_calls("gvcf", export_gvcf, Path(path), sample, reference, region)
 
     def export_bam(
         self,
@@ -385,6 +377,19 @@ class Lake:
 
     def _reference(self, name: str | None) -> Reference:
         return open_reference(self.catalog, name)
+
+    def _export_calls(
+        self,
+        form: str,
+        write: Callable[[Catalog, str, Reference, Path, Region | None], int],
+        path: Path,
+        sample: str,
+        reference: str | None,
+        region: str | None,
+    ) -> int:
+        assembly = self._reference(reference)
+        self._audit_export(form, sample, region)
+        return write(self.catalog, self._sample(sample), assembly, path, self._region(assembly, region))
 
     def _region(self, reference: Reference, text: str | None) -> Region | None:
         return None if text is None else parse_region(text, reference.lengths)
