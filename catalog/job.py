@@ -6,7 +6,6 @@ dead job left behind is therefore known exactly, and the next writer removes it 
 
 import os
 import shutil
-import socket
 import threading
 import uuid
 import warnings
@@ -112,6 +111,7 @@ class Job:
         id: unique in the lake, sorts by time.
         inputs: what lineage records as read; append to it.
         bytes_near: bytes read from this node; add to it.
+        bytes_far: bytes read from elsewhere; add to it.
     """
 
     def __init__(
@@ -127,6 +127,7 @@ class Job:
         self.id = f"{self.started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"
         self.inputs: list[str] = []
         self.bytes_near = 0
+        self.bytes_far = 0
         self._layout = layout
         self._cursors = cursors
         self._connection = connection
@@ -368,7 +369,7 @@ class Job:
             return
         root = self._layout.root
         cursor.execute(
-            "INSERT INTO lineage VALUES (?, ?, 'baselake', ?, ?, ?, ?, 'cpu', ?, ?, ?, ?, 0)",
+            "INSERT INTO lineage VALUES (?, ?, 'baselake', ?, ?, ?, ?, 'cpu', ?, ?, ?, ?, ?)",
             [
                 self.id,
                 self._operation,
@@ -379,10 +380,11 @@ class Job:
                     *(stored.path for stored in self._objects),
                 ],
                 self._parameters,
-                socket.gethostname(),
+                self._config.node,
                 self.started,
                 datetime.now(UTC),
                 self.bytes_near,
+                self.bytes_far,
             ],
         )
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference
+from baselake.catalog.work.inputs import count_inputs
 from baselake.compute.arrow_columns import string_buffers
 from baselake.compute.in_order import in_order
 from baselake.compute.pileup import (
@@ -157,6 +158,7 @@ def _call_sample(
             f" baselake samples set {sample} --sex male"
         )
     with catalog.job("call", asked) as job:
+        count_inputs(catalog, job, "call", sample)
         job.inputs.extend(sorted({file for span in spans for file in span.files}))
         windows = list(_windows(spans, reference, region, sex))
         called = _calls(catalog, sample, reference, windows, progress, parameters)

@@ -10,7 +10,7 @@ import pytest
 from baselake.api import Lake, open_lake
 from baselake.demo.genome import synthetic_genome, write_fasta
 from baselake.demo.reads import Run, simulate_reads, simulate_run
-from baselake.demo.sequencer import I5, I7, write_sequenced
+from baselake.demo.sequencer import INDEXES, write_sequenced
 from baselake.demo.variants import VariantRates, haplotype, plant
 from baselake.lake.schema import stored_name
 from baselake.progress import QUIET
@@ -30,9 +30,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for lane in (1, 2):
         simulate_run(folder, "FQ", copies, [6.0, 6.0], run=Run(lane=lane), seed=lane, progress=QUIET)
     run = Run(flowcell="HFOLDER")
-    write_sequenced(
-        folder / RUN_ID, "RF", simulate_reads(copies, [10.0, 10.0], run=run, seed=3), run=run, seed=3
-    )
+    reads = simulate_reads(copies, [10.0, 10.0], run=run, seed=3)
+    write_sequenced(folder / RUN_ID, {"RF": reads}, run=run, seed=3)
     return folder
 
 
@@ -205,8 +204,9 @@ def test_a_new_call_and_new_alignments_are_those_behind_the_rows(lake: Lake, inp
 def test_another_sheet_is_the_one_behind_the_rows(lake: Lake, tmp_path: Path) -> None:
     before, snapshot = behind(lake, "RF"), lake.snapshots()["snapshot"].to_pylist()[-1]
     sheet = tmp_path / "sheet.csv"
+    i7, i5 = INDEXES[0]
     sheet.write_text(
-        f"[Header]\nFileFormatVersion,2\n\n[BCLConvert_Data]\nSample_ID,Index,Index2\nRG,{I7},{I5}\n"
+        f"[Header]\nFileFormatVersion,2\n\n[BCLConvert_Data]\nSample_ID,Index,Index2\nRG,{i7},{i5}\n"
     )
     lake.assign(RUN_ID, sheet)
     assert behind(lake, "RF") == []

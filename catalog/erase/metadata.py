@@ -120,6 +120,7 @@ def replace_files(
         for statement in (catalog.statement("erase")).split(";"):
             if statement.strip():
                 cursor.execute(statement)
+        cursor.execute(f"DELETE FROM {METADATA}.baselake_work WHERE sample_id = ?", [who.sample])
         word, changed = forget_sample(cursor, who.sample, who.without)
         _forget_text(cursor, columns, who)
         cursor.execute(

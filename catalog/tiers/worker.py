@@ -3,26 +3,20 @@
 Its story goes to standard error. It ends with its parent, however that ends; killed at any point it loses nothing.
 """
 
-import ctypes
-import os
-import signal
 import sys
 from pathlib import Path
 
 from baselake.catalog.catalog import connect
 from baselake.catalog.tiers.policy import apply_policy
 from baselake.errors import BaselakeError
+from baselake.processes import end_with_parent
 from baselake.progress import LogProgress
-
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> None:
     """Move what policy moves."""
     lake, parent = Path(sys.argv[1]), int(sys.argv[2])
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(1)  # the daemon ended before the line above
+    end_with_parent(parent)
     progress = LogProgress()
     try:
         with connect(lake) as catalog:

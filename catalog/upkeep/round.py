@@ -4,9 +4,6 @@ It makes large files of small ones, then lets snapshots go that are older than s
 ends with the process that started it. What it did is one line on standard output.
 """
 
-import ctypes
-import os
-import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -15,16 +12,13 @@ from baselake.catalog.catalog import connect
 from baselake.catalog.upkeep.compact import compact
 from baselake.catalog.upkeep.expire import expire
 from baselake.errors import BaselakeError
-
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+from baselake.processes import end_with_parent
 
 
 def main() -> int:
     """Do it; 0, or 1 where the line says what was wrong."""
     lake, parent = Path(sys.argv[1]), int(sys.argv[2])
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        return 1  # it ended before the line above
+    end_with_parent(parent)
     try:
         with connect(lake) as catalog:
             done = [one for one in compact(catalog) if one.outcome == "done"]

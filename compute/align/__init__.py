@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from baselake.catalog.catalog import Catalog, statement
 from baselake.catalog.job import Transaction
 from baselake.catalog.references import Reference
+from baselake.catalog.work.inputs import count_inputs
 from baselake.errors import ConflictError, NotFoundError
 from baselake.progress import QUIET, Progress
 
@@ -111,6 +112,7 @@ def _align_sample(
     parameters = {"sample": sample, "reference": name, "optical_distance": optical_distance}
     with catalog.job("align", parameters | mapper.parameters()) as job:
         read_groups = _read_groups(catalog, sample, reads)
+        count_inputs(catalog, job, "align", sample)
         job.inputs.extend(f"read_group:{group.id}" for group in read_groups)
         job.inputs.extend(sorted({file for found in reads.values() for file in found.files}))
         with progress.task(

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.references import Reference
+from baselake.catalog.work.inputs import count_inputs
 from baselake.compute.ploidy import is_sex_chromosome
 from baselake.compute.qc.calls import (
     LONGEST_INDEL,
@@ -89,6 +90,7 @@ def measure_sample(catalog: Catalog, sample: str, reference: Reference, progress
     if known == [{"made_of": mark, "model": MODEL}]:
         return False
     with catalog.job("qc", whose | {"model": MODEL, "made_of": mark}) as job:
+        count_inputs(catalog, job, "qc", sample)
         job.inputs.extend(_inputs(catalog, whose))
         counts = _Counts()
         windows = _coverage(catalog, whose, reference, counts, progress)

@@ -4,7 +4,6 @@ It takes one JSON object as its argument, writes one as the last line of standar
 error. It ends with the daemon, however that ends, and at SIGTERM after the tiles under way.
 """
 
-import ctypes
 import json
 import os
 import signal
@@ -20,9 +19,8 @@ from baselake.errors import BaselakeError, LakeError, NotFoundError, StorageErro
 from baselake.ingest.run_records import summary
 from baselake.ingest.run_source import RunOptions
 from baselake.ingest.runs import open_run
+from baselake.processes import end_with_parent
 from baselake.progress import LogProgress
-
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def arguments(lake: Path, run_id: str, folder: Path | None, options: RunOptions) -> str:
@@ -54,9 +52,7 @@ def arguments(lake: Path, run_id: str, folder: Path | None, options: RunOptions)
 def main() -> None:
     """Import the run that the argument names."""
     task = json.loads(sys.argv[1])
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != task["parent"]:
-        sys.exit(1)  # the daemon ended before the line above
+    end_with_parent(task["parent"])
     told_to_end = False
 
     def end(number: int, frame: object) -> None:

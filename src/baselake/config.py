@@ -10,9 +10,10 @@ import re
 import socket
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from baselake.errors import InputError
@@ -44,6 +45,9 @@ class Config:
             lake's: only `baselake.toml` has it.
         quality_bins: base qualities are put into so many bins on import, 4 or 8; 0: they stay as they come.
             `BASELAKE_QUALITY_BINS`.
+        node: the name of this machine, in lineage, leases of work and zones of tiers. It is no lake's: only
+            `BASELAKE_NODE` sets it; else the host's name.
+        zone: where this machine stands: tiers of that zone are near. Only `BASELAKE_ZONE` sets it.
     """
 
     threads: int
@@ -54,6 +58,8 @@ class Config:
     keys: str = ""
     audit_reads: bool = False
     quality_bins: int = 0
+    node: str = field(default_factory=socket.gethostname)
+    zone: str = ""
 
 
 def default_config() -> Config:
@@ -111,8 +117,8 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
         if environ.get(name):
             chosen[key] = (environ[name], f"environment, {name}")
 
-    known = {field.name for field in fields(Config)}
-    values: dict[str, int] = {}
+    known = {one.name for one in fields(Config)} - {"node", "zone"}
+    values: dict[str, Any] = {}
     catalog = keys = ""
     audit_reads = False
     for key, (value, where) in chosen.items():
@@ -140,7 +146,10 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
         if number < 1:
             raise InputError(f"{value!r} is not a positive number", where, "Give a number from 1 up")
         values[key] = number
-    return replace(default_config(), catalog=catalog, keys=keys, audit_reads=audit_reads, **values)
+    config = replace(default_config(), catalog=catalog, keys=keys, audit_reads=audit_reads, **values)
+    return replace(
+        config, node=environ.get("BASELAKE_NODE") or config.node, zone=environ.get("BASELAKE_ZONE", "")
+    )
 
 
 def keys_folder(config: Config, environ: Mapping[str, str]) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from baselake.cli.watch import command
+from baselake.cli.work import command as work_command
 from baselake.ingest.watch.monitor import PrometheusMonitor
 
 ROOT = Path(__file__).parents[2]
@@ -95,18 +96,35 @@ def test_the_units_command_line_parses(tmp_path: Path) -> None:
     assert (context.params["folder"], context.params["metrics_port"]) == (tmp_path, 9464)
 
 
-def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+def test_the_workers_command_line_parses_and_its_page_tells_every_option() -> None:
+    text = (INFRA / "baselake-work@.service").read_text()
+    (begin,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
+    (options,) = re.findall(
+        r"^BASELAKE_WORK_OPTIONS=(.*)$", (INFRA / "baselake-work.env").read_text(), re.MULTILINE
+    )
+    program, verb, *rest = shlex.split(begin.replace("$BASELAKE_WORK_OPTIONS", options))
+    assert (Path(program).name, verb) == ("baselake", "work")
+    assert work_command.make_context("work", rest).params["lease"] == 120
+    page = (ROOT / "docs" / "work.md").read_text()
+    for parameter in work_command.params:
+        for option in parameter.opts:
+            if option.startswith("--") and option not in ("--lake", "--debug"):
+                assert f"`{option}`" in page, option
+
+
+@pytest.mark.parametrize("name", ["baselake-watch", "baselake-work@"])
+def test_systemd_takes_the_unit(name: str, tmp_path: Path) -> None:
+    unit_file = INFRA / f"{name}.service"
     verify = shutil.which("systemd-analyze")
     if verify is None:
         pytest.skip("systemd-analyze is not installed")
-    text = UNIT.read_text().replace("/opt/baselake/bin/baselake", "/bin/true")
-    text = re.sub(
-        r"^EnvironmentFile=.*$", f"EnvironmentFile={INFRA}/baselake-watch.env", text, flags=re.MULTILINE
-    )
-    unit = tmp_path / UNIT.name
+    text = unit_file.read_text().replace("/opt/baselake/bin/baselake", "/bin/true")
+    settings = INFRA / f"{name.rstrip('@')}.env"
+    text = re.sub(r"^EnvironmentFile=.*$", f"EnvironmentFile={settings}", text, flags=re.MULTILINE)
+    unit = tmp_path / unit_file.name
     unit.write_text(re.sub(r"^Documentation=.*\n", "", text, flags=re.MULTILINE))
     done = subprocess.run([verify, "verify", "--man=no", unit], capture_output=True, text=True)
-    said = [line for line in done.stderr.splitlines() if UNIT.name in line]
+    said = [line for line in done.stderr.splitlines() if unit_file.name in line]
     assert (done.returncode, said) == (0, []), done.stderr
 
 

@@ -13,4 +13,7 @@ UPDATE __ducklake_metadata_lake.ducklake_table_stats
 SET record_count = t.record_count, file_size_bytes = t.file_size_bytes
 FROM restored_totals AS t WHERE ducklake_table_stats.table_id = t.table_id;
 INSERT INTO __ducklake_metadata_lake.ducklake_snapshot BY NAME SELECT * FROM restored_snapshot;
-INSERT INTO __ducklake_metadata_lake.ducklake_snapshot_changes BY NAME SELECT * FROM restored_changes
+INSERT INTO __ducklake_metadata_lake.ducklake_snapshot_changes BY NAME SELECT * FROM restored_changes;
+-- What samples wait for is derived anew from the lineage that is there now; who is at work loses his lease.
+DELETE FROM __ducklake_metadata_lake.baselake_work;
+DELETE FROM __ducklake_metadata_lake.baselake_work_seen

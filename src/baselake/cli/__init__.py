@@ -21,6 +21,7 @@ _VERBS = {
     "reference": "Register reference assemblies.",
     "ingest": "Import a sequencer's run folder, or FASTQ, SAM, BAM, CRAM files.",
     "watch": "Import every run that appears in a folder, for ever.",
+    "work": "Align, call and measure every sample that needs it, for ever.",
     "align": "Align reads, sort, mark duplicates.",
     "call": "Call germline variants; runs what is missing before.",
     "sql": "Ask the lake in SQL.",

@@ -13,10 +13,11 @@ from baselake.cli.render import write_rows
 def command(format_: str | None, at: str | None) -> None:
     """What is in the lake: rows, files and bytes of every table, and the snapshot that this is.
 
-    Runs that are being written or imported, or that need somebody to look at them, and unfinished erasures are told on
-    standard error.
+    Runs that are being written or imported, or that need somebody to look at them, unfinished erasures, and what
+    workers are at are told on standard error.
     """
     from baselake.catalog.erase.work import unfinished_works
+    from baselake.catalog.work.queue import told
 
     with open_for_reading(at) as lake:
         for run in lake.catalog.query(lake.catalog.statement("unfinished_runs")).to_pylist():
@@ -28,4 +29,6 @@ def command(format_: str | None, at: str | None) -> None:
                 f"the erasure of {work.sample} is unfinished: run baselake erase {work.sample} again",
                 err=True,
             )
+        for line in told(lake.catalog):
+            click.echo(line, err=True)
         write_rows(lake, lake.catalog.statement("status"), format_)

@@ -123,8 +123,8 @@ def command(
     from baselake.ingest.watch.mover import Mover
     from baselake.ingest.watch.processes import Processes
     from baselake.ingest.watch.settings import WatchSettings
-    from baselake.ingest.watch.signals import stop_on_signals
     from baselake.ingest.watch.upkeep import Upkeep
+    from baselake.processes import stop_on_signals
 
     if expire is not None and upkeep is None:
         raise click.UsageError("--expire is for --upkeep")

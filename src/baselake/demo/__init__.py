@@ -120,7 +120,7 @@ def _sequence(run_folder: Path, genome: Mapping[str, Bases], planted: list[Allel
             depths.append(_MITOCHONDRIAL_DEPTH if contig == "chrM" else _DEPTH / 2)
     run = Run()
     reads = simulate_reads(haplotypes, depths, run=run, seed=_SEED)
-    write_sequenced(run_folder, SAMPLE, reads, run=run, seed=_SEED)
+    write_sequenced(run_folder, {SAMPLE: reads}, run=run, seed=_SEED)
 
 
 def _watch(lake: Lake, share: Path, progress: Progress) -> None:

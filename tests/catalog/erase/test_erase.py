@@ -14,6 +14,7 @@ from baselake.catalog.decoding import Decoder
 from baselake.catalog.erase.erasure import Erased, erase_sample, preview
 from baselake.catalog.erase.keys import Keys, open_keys
 from baselake.catalog.files import stored_files
+from baselake.catalog.work.queue import Terms, pending, take
 from baselake.errors import LakeError, NotFoundError
 from baselake.lake.checksum import file_checksum
 from baselake.lake.partition import LakeLayout
@@ -111,6 +112,8 @@ def before_and_after(
         with connect(*place) as catalog:
             versions = snapshots(catalog)
             before = at_all_snapshots(catalog, versions, of_the_sample=False)
+            take(catalog, "asm", "worker", Terms(), lambda free: None)  # derives what samples wait for
+            assert WHO in {work.sample_id for work in pending(catalog)}
         traced = traces(place)
         erased = erase(place, open_keys(folder / "keys", place.lake))
         yield Case(place, versions, before, traced, erased)
@@ -120,6 +123,14 @@ def test_everybody_else_is_as_before_at_every_snapshot(before_and_after: Case) -
     case = before_and_after
     with connect(*case.place) as catalog:
         assert at_all_snapshots(catalog, case.versions, of_the_sample=False) == case.before
+
+
+def test_workers_know_of_everybody_else(before_and_after: Case) -> None:
+    with connect(*before_and_after.place) as catalog:
+        waiting = {work.sample_id for work in pending(catalog)}
+        samples = catalog.query("SELECT sample_id FROM samples")["sample_id"].to_pylist()
+    assert waiting
+    assert waiting <= set(samples)
 
 
 def test_what_statistics_count_is_there(before_and_after: Case) -> None:

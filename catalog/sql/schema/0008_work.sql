@@ -1,0 +1,1 @@
+-- Release 0.4: what samples wait for. Its tables are plain ones of the metadata database: sql/metadata/work.sql.

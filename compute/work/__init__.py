@@ -1,0 +1,1 @@
+"""The service that does what samples wait for, beside their data, unasked."""

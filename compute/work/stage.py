@@ -1,0 +1,71 @@
+"""One stage of one sample in a process of its own: what kills it does not kill the worker.
+
+`python -m baselake.compute.work.stage TASK`: the task is one JSON object, and so is the answer, the last line of
+standard output; the story goes to standard error. It ends with the worker, however that ends; what it had not committed
+is as if it had not been.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import duckdb
+
+from baselake.catalog.catalog import connect
+from baselake.catalog.references import open_reference
+from baselake.errors import BaselakeError, ConflictError, StorageError
+from baselake.processes import end_with_parent
+from baselake.progress import LogProgress
+
+
+def task_of(lake: Path, reference: str, sample: str, stage: str) -> str:
+    """The argument for a stage."""
+    return json.dumps(
+        {
+            "lake": str(lake),
+            "reference": reference,
+            "sample": sample,
+            "stage": stage,
+            "parent": os.getpid(),
+        }
+    )
+
+
+def main() -> None:
+    """Do the stage that the argument names."""
+    task = json.loads(sys.argv[1])
+    end_with_parent(task["parent"])
+    try:
+        _do(task)
+        answer = {"outcome": "done", "error": None}
+    except (StorageError, ConflictError, duckdb.IOException, OSError) as error:
+        # The disk, the store or somebody else's commit: the stage is not to blame.
+        answer = {"outcome": "retry", "error": str(error)}
+    except BaselakeError as error:
+        answer = {"outcome": "failed", "error": str(error)}
+    print(json.dumps(answer), flush=True)
+
+
+def _do(task: dict[str, str]) -> None:
+    progress = LogProgress()
+    sample = task["sample"]
+    with connect(Path(task["lake"])) as catalog:
+        reference = open_reference(catalog, task["reference"])
+        # Imported where it is needed: each stage needs other kernels.
+        if task["stage"] == "align":
+            from baselake.compute.align import align_samples
+
+            align_samples(catalog, [sample], reference, progress=progress)
+        elif task["stage"] == "call":
+            from baselake.compute.call import call_samples
+
+            call_samples(catalog, [sample], reference, progress=progress)
+        else:
+            from baselake.compute.qc.sample import measure_sample
+
+            measure_sample(catalog, sample, reference, progress)
+
+
+if __name__ == "__main__":
+    main()
