@@ -42,7 +42,7 @@ demo: venv
 	$(BIN)/baselake demo demo-data
 
 test: venv
-	$(MEMORY) $(BIN)/pytest -n 2 --dist worksteal $(if $(filter 1,$(SLOW)),,-m "not slow")
+	$(MEMORY) $(BIN)/pytest -n 3 --dist worksteal $(if $(filter 1,$(SLOW)),,-m "not slow")
 
 lint: venv
 	$(BIN)/ruff check .

@@ -23,8 +23,8 @@ _TABLES = ("genotypes", "samples", "lineage")
 def test_a_hostile_mix_loses_nothing(
     opened: Catalog, place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """For 40 s, or as many as BASELAKE_HOSTILE_SECONDS says."""
-    seconds = float(os.environ.get("BASELAKE_HOSTILE_SECONDS", "40"))
+    """For 20 s, or as many as BASELAKE_HOSTILE_SECONDS says."""
+    seconds = float(os.environ.get("BASELAKE_HOSTILE_SECONDS", "20"))
     logs = [tmp_path / f"{number}-{role}.log" for number, role in enumerate(_ROLES)]
     running = [
         subprocess.Popen(
