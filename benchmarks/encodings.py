@@ -29,12 +29,14 @@ import pysam
 
 from baselake.catalog.catalog import Catalog, connect, create
 from baselake.catalog.references import add_reference
+from baselake.catalog.regions import region_alignments
 from baselake.config import load_config
 from baselake.errors import ConflictError
 from baselake.ingest.bam import ingest_bam
 from baselake.lake import qualities
 from baselake.lake.columns import _entropy
 from baselake.lake.columns.codecs import _buffers
+from baselake.lake.region import Region
 
 BINS = {f"{bins} bins": qualities.BINS[bins] for bins in (8, 4)}
 
@@ -194,6 +196,15 @@ def rates(
 
         return run
 
+    def ours_at_once(regions: list[Region]) -> Callable[[], None]:
+        """As `lake.alignments` has them."""
+
+        def run() -> None:
+            with connect(lake, load_config(lake, os.environ), read_only=True) as catalog:
+                region_alignments(catalog, reference, sample, regions)
+
+        return run
+
     def theirs(
         path: Path, read: Callable[[pysam.AlignedSegment], object], regions: Iterable[tuple[int, int]]
     ) -> Callable[[], None]:
@@ -254,11 +265,7 @@ def rates(
         regions = [(place, place + size) for place in places]
         found[f"20 regions of {size // 1000} kb"] = interleaved(
             {
-                "baselake": ours(
-                    f"SELECT {EVERY}, {PLACE} FROM stored_alignments {where}",
-                    [[contig, end, start] for start, end in regions],
-                    shown=False,
-                ),
+                "baselake": ours_at_once([Region(contig, start, end) for start, end in regions]),
                 "baselake, SQL on the view": ours(
                     f"SELECT {EVERY} FROM alignments {where}",
                     [[contig, end, start] for start, end in regions],

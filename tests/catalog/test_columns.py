@@ -15,6 +15,7 @@ from baselake.catalog.references import add_reference
 from baselake.catalog.upkeep.compact import compact
 from baselake.errors import BaselakeError
 from baselake.ingest.bam import ingest_bam
+from baselake.lake.region import parse_region
 from baselake.lake.schema import CODED, READ_RECORDS
 from tests.ingest.sam_files import CONTIGS, HEADER, sam_line, sam_lines, write_bam
 
@@ -90,14 +91,52 @@ def test_another_connection_that_only_reads_sees_the_same(stored: Catalog) -> No
         assert then.query(sql).equals(stored.query(sql))
 
 
-def test_alignments_of_a_region_are_those_the_view_shows(stored: Catalog) -> None:
-    shown = stored.query(
-        "SELECT * FROM alignments WHERE contig = 'chr1' AND start < 30 AND \"end\" > 12 ORDER BY start, name"
-    )
-    assert shown.num_rows > 100
-    found = Lake(stored).alignments("S", "chr1:13-30")
-    assert found.sort_by([("start", "ascending"), ("name", "ascending")]).to_pylist() == shown.to_pylist()
-    assert Lake(stored).alignments("S", "chr1:901-902").num_rows == 0
+REGIONS = ("chr1:13-30", "chr1:1-13", "chr1:49-900", "chr1:901-902", "chr2")
+
+
+def of_the_view(catalog: Catalog) -> list[dict[str, object]]:
+    """What the view shows of each of `REGIONS`."""
+    rows = []
+    for text in REGIONS:
+        region = parse_region(text, CONTIGS)
+        bounds = [region.contig, region.end, region.start]
+        sql = 'SELECT * FROM alignments WHERE contig = ? AND start < ? AND "end" > ?'
+        rows += catalog.query(sql, bounds).to_pylist()
+    return rows
+
+
+def ordered(rows: list[dict[str, object]]) -> list[str]:
+    return sorted(map(repr, rows))
+
+
+def test_alignments_of_regions_are_those_the_view_shows(stored: Catalog, tmp_path: Path) -> None:
+    lake = Lake(stored)
+    shown = of_the_view(stored)
+    assert len(shown) > 500
+    found = lake.alignments("S", REGIONS).to_pylist()
+    assert ordered(found) == ordered(shown)
+    starts = [row["start"] for row in lake.alignments("S", "chr1:13-30").to_pylist()]
+    assert len(starts) > 100
+    assert starts == sorted(starts)
+    assert lake.alignments("S", "chr1:901-902").num_rows == 0
+    # More files of the same contig, then rows that are deleted, then one file again.
+    with stored.job("align") as job:
+        whose = {"reference": "tiny", "sample_id": "S", "contig": "chr1"}
+        with job.writer("alignments", whose) as out:
+            out.write(lake.alignments("S", "chr1:1-40"))
+        with job.commit():
+            pass
+    assert ordered(lake.alignments("S", REGIONS).to_pylist()) == ordered(of_the_view(stored))
+    snapshot = stored.newest_snapshot()
+    with stored.job("") as job, job.commit() as tx:
+        tx.execute("DELETE FROM stored_alignments WHERE start BETWEEN 20 AND 25")
+    left = lake.alignments("S", REGIONS).to_pylist()
+    assert len(left) < len(of_the_view(stored)) + 300
+    assert ordered(left) == ordered(of_the_view(stored))
+    compact(stored, ["alignments"], min_files=2)
+    assert ordered(lake.alignments("S", REGIONS).to_pylist()) == ordered(left)
+    with connect(stored.layout.root, stored.config, at=snapshot) as then:
+        assert ordered(Lake(then).alignments("S", REGIONS).to_pylist()) == ordered(of_the_view(then))
 
 
 def test_rows_of_many_files_in_turn_are_decoded_in_their_order(catalog: Catalog) -> None:
