@@ -17,6 +17,7 @@ import pyarrow as pa
 from duckdb.func import ARROW, SPECIAL
 
 from baselake.errors import BaselakeError
+from baselake.lake.arrays import integers
 from baselake.lake.partition import LakeLayout
 from baselake.lake.schema import ALIGNMENTS, BLOCK_ROW, CODED
 
@@ -63,21 +64,21 @@ class Decoder:
             NotFoundError: the reference it was stored against is not there.
         """
         wanted = [name for name in stored.schema.names if name not in _PLACE]
-        coded = stored[BLOCK_ROW].is_valid()
-        count = coded.true_count
         columns = {name: stored[name] for name in wanted}
         names = [name for name in wanted if name in CODED]
-        if count and names:
-            # Imported here: every command imports this module, and to load compute functions takes a tenth of a second.
-            import pyarrow.compute as pc
-
+        plain = stored[BLOCK_ROW].null_count
+        if names and plain < stored.num_rows:
             # Whole batches are of one kind but for lakes that an earlier release began.
-            rows = stored if count == stored.num_rows else stored.filter(coded)
+            coded = stored[BLOCK_ROW].is_valid() if plain else None
+            rows = stored.filter(coded) if plain else stored
             for name in names:
                 decoded = self._column(name, *(rows[place] for place in _PLACE))
-                columns[name] = (
-                    decoded if rows is stored else pc.replace_with_mask(columns[name], coded, decoded)
-                )
+                if plain:
+                    # Imported here: to load compute functions takes a tenth of a second.
+                    import pyarrow.compute as pc
+
+                    decoded = pc.replace_with_mask(columns[name], coded, decoded)
+                columns[name] = decoded
         return pa.RecordBatch.from_arrays(list(columns.values()), names=wanted)
 
     def table(self, stored: pa.Table) -> pa.Table:
@@ -135,4 +136,4 @@ class Decoder:
         return decode
 
     def _column(self, column: str, files: pa.Array, rows: pa.Array, block_rows: pa.Array) -> pa.Array:
-        return self.blocks.rows(column, files, rows.to_numpy(), block_rows.cast(pa.int64()).to_numpy())
+        return self.blocks.rows(column, files, rows.to_numpy(), integers(block_rows))

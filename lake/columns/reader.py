@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from baselake.errors import LakeError, StorageError
+from baselake.lake.arrays import one_string, rows_at
 from baselake.lake.columns import codecs
 from baselake.lake.columns.blocks import numbers_of, plain
 from baselake.lake.columns.codecs import NO_CONTIG, ContigBases, Placement
@@ -51,8 +52,7 @@ class BlockReader:
             StorageError: its file is not there, or cannot be read.
             NotFoundError: the reference it was stored against is not there.
         """
-        paths = files.dictionary_encode()
-        numbers = paths.indices.to_numpy()
+        names, numbers = _numbered(files)
         heads = rows - block_rows
         order = None
         cuts = _changes(numbers, heads)
@@ -63,13 +63,8 @@ class BlockReader:
             cuts = _changes(numbers, heads)
         parts = []
         for first, last in pairwise([0, *cuts.tolist(), len(rows)]):
-            path = paths.dictionary[int(numbers[first])].as_py()
-            decoded = self._decoded(path, int(heads[first]), column)
-            wanted = block_rows[first:last]
-            if int(wanted[-1] - wanted[0]) == len(wanted) - 1 and (np.diff(wanted) == 1).all():
-                parts.append(decoded.slice(int(wanted[0]), len(wanted)))
-            else:
-                parts.append(decoded.take(pa.array(wanted)))
+            decoded = self._decoded(names[int(numbers[first])], int(heads[first]), column)
+            parts.append(rows_at(decoded, block_rows[first:last]))
         whole = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
         if order is None:
             return whole
@@ -170,6 +165,15 @@ def _open_file(location: str) -> pq.ParquetFile:
     if "://" in location:
         return pq.ParquetFile(open_location(location))
     return pq.ParquetFile(location, memory_map=True)
+
+
+def _numbered(files: pa.Array) -> tuple[list[str], np.ndarray]:
+    """Every path there is, and which of them each row has."""
+    path = one_string(files)
+    if path is not None:
+        return [path], np.zeros(len(files), np.int32)
+    encoded = files.dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
 
 
 def _changes(numbers: np.ndarray, heads: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Strings of one length: from NumPy to Arrow and back."""
+"""Columns that begin or end as NumPy arrays."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baselake.lake.arrays import fixed_strings, fixed_width, string_array
+from baselake.lake.arrays import (
+    fixed_strings,
+    fixed_width,
+    integers,
+    one_string,
+    rows_at,
+    string_array,
+    valid_rows,
+)
 
 
 @st.composite
@@ -45,3 +53,35 @@ def test_strings_of_any_length_lie_end_to_end(strings: list[str]) -> None:
     column = string_array(offsets, np.frombuffer("".join(strings).encode(), np.uint8))
     column.validate(full=True)
     assert column.to_pylist() == strings
+
+
+@given(st.lists(st.none() | st.integers(-(2**31), 2**31 - 1), max_size=40), st.integers(0, 5))
+def test_integers_and_which_of_them_are_there(values: list[int | None], skipped: int) -> None:
+    column = pa.array(values, pa.int32())[skipped:]
+    assert integers(column, null=-7).tolist() == [
+        -7 if value is None else value for value in values[skipped:]
+    ]
+    assert valid_rows(column).tolist() == [value is not None for value in values[skipped:]]
+
+
+@given(st.lists(st.integers(0, 299), min_size=1, max_size=200), st.booleans())
+def test_rows_are_those_of_the_places_asked_for(places: list[int], ascending: bool) -> None:
+    column = pa.array([f"row {number}" if number % 7 else None for number in range(300)])
+    wanted = np.array(sorted(places) if ascending else places, np.int64)
+    assert rows_at(column, wanted).equals(column.take(pa.array(wanted)))
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (["a/b", "a/b"], "a/b"),
+        (["a/b"], "a/b"),
+        (["", ""], ""),
+        (["a", "b"], None),
+        (["a", "aa"], None),
+        (["a", None], None),
+        ([], None),
+    ],
+)
+def test_one_string_is_told_from_several(values: list[str | None], found: str | None) -> None:
+    assert one_string(pa.array(["before", *values], pa.string())[1:]) == found
