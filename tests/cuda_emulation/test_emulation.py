@@ -97,7 +97,7 @@ def test_a_launch_keeps_to_its_bounds() -> None:
 
 
 def test_a_launch_takes_what_the_kernel_declares() -> None:
-    with pytest.raises(AssertionError, match="argument 1 of block_sums is .*int64"):
+    with pytest.raises(AssertionError, match=r"argument 1 of block_sums is .*int64"):
         launch("block_sums", [np.ones(4, np.float32), np.int64(4), np.zeros(1, np.float32)])
     with pytest.raises(AssertionError, match="takes 3 arguments, not 1"):
         launch("block_sums", [np.ones(4, np.float32)])
