@@ -87,9 +87,9 @@ class Gpu:
             raise DeviceLostError(self._lost) from error
 
     def free_bytes(self) -> int:
-        """Memory that is free now."""
+        """Memory that is free now, what CuPy keeps for its next array included."""
         free, _ = self._modules.cuda.Device(self._index).mem_info
-        return int(free)
+        return int(free) + int(self._modules.get_default_memory_pool().free_bytes())
 
     def kernel(self, operation: str, name: str) -> Any:
         """A kernel of `compute/OPERATION/kernel.cu`, compiled for this device at its first use."""

@@ -44,19 +44,14 @@ template <typename Real> struct alignas(4 * sizeof(Real)) Site {
 };
 
 // One base of a read; before its first and behind its last nothing has a weight.
-template <typename Real> struct Row {
+template <typename Real> struct alignas(4 * sizeof(Real)) Row {
     Real fits, wrong;
     int code;
 };
 
-// What a base's quality says; 0: it fits everything.
-template <typename Real> struct alignas(2 * sizeof(Real)) Emission {
-    Real fits, wrong;
-};
-
 template <typename Real> struct Batch {
     const int* read_offsets;
-    const unsigned char *read_bases, *base_quality;
+    const Row<Real>* rows;
     const int* haplotype_offsets;
     const Site<Real>* sites;  // haplotype h's from haplotype_offsets[h] + h, one more than it has bases
     const double* error;      // by phred
@@ -91,6 +86,16 @@ __device__ void make_sites(const int* offsets, const unsigned char* bases, const
     }
 }
 
+// A thread makes the row of one base of any read. Quality 0: it fits everything.
+template <typename Real>
+__device__ void make_rows(const unsigned char* bases, const unsigned char* quality, int count, const double* error, Row<Real>* rows) {
+    const int i = static_cast<int>(blockIdx.x * THREADS + threadIdx.x);
+    if (i >= count) return;
+    const double wrong = error[quality[i]];
+    const bool says = quality[i] != 0;
+    rows[i] = {static_cast<Real>(says ? 1 - wrong : 1), static_cast<Real>(says ? wrong / 3 : 1), read_code(bases[i])};
+}
+
 template <typename Real, int GROUP> struct Lane {
     Real match[COLUMNS], insertion[COLUMNS], deletion[COLUMNS];
     Row<Real> rows[COUPLES];
@@ -98,8 +103,7 @@ template <typename Real, int GROUP> struct Lane {
     double sum;
 
     const Site<Real>* haplotype;
-    const unsigned char *bases, *quality;
-    const Emission<Real>* emissions;
+    const Row<Real>* read;
     Site<Real> beyond;
     int haplotype_length, length;
     int lane;        // in the group
@@ -107,11 +111,7 @@ template <typename Real, int GROUP> struct Lane {
     int last;        // the band's last column, as one of the lane's
 
     __device__ __forceinline__ Site<Real> site(int j) const { return j < 0 || j > haplotype_length ? beyond : haplotype[j]; }
-    __device__ __forceinline__ Row<Real> row(int i) const {
-        if (i >= length) return {0, 0, 0};
-        const Emission<Real> e = emissions[quality[i]];
-        return {e.fits, e.wrong, read_code(bases[i])};
-    }
+    __device__ __forceinline__ Row<Real> row(int i) const { return i < length ? read[i] : Row<Real>{0, 0, 0}; }
 
     __device__ __forceinline__ void begin() {
 #pragma unroll
@@ -179,12 +179,7 @@ template <typename Real, int GROUP> struct Lane {
     }
 };
 
-template <typename Real, int GROUP> __device__ __forceinline__ void forward(const Batch<Real>& batch, Emission<Real>* emissions) {
-    for (int q = static_cast<int>(threadIdx.x); q < 256; q += THREADS) {
-        const double error = batch.error[q];
-        emissions[q] = q == 0 ? Emission<Real>{1, 1} : Emission<Real>{static_cast<Real>(1 - error), static_cast<Real>(error / 3)};
-    }
-    __syncthreads();
+template <typename Real, int GROUP> __device__ __forceinline__ void forward(const Batch<Real>& batch) {
     const int group = static_cast<int>(blockIdx.x * THREADS + threadIdx.x) / GROUP;
     const bool there = group < batch.count;
     const int pair = there ? batch.order[group] : batch.order[0];
@@ -192,10 +187,8 @@ template <typename Real, int GROUP> __device__ __forceinline__ void forward(cons
     Lane<Real, GROUP> mine;
     mine.haplotype = batch.sites + haplotype_first + h;
     mine.haplotype_length = batch.haplotype_offsets[h + 1] - haplotype_first;
-    mine.bases = batch.read_bases + read_first;
-    mine.quality = batch.base_quality + read_first;
+    mine.read = batch.rows + read_first;
     mine.length = there ? batch.read_offsets[r + 1] - read_first : 0;
-    mine.emissions = emissions;
     mine.beyond = outside<Real>(batch.error);
     mine.lane = static_cast<int>(threadIdx.x) % GROUP;
     mine.place = batch.diagonal[pair] - batch.left[pair] + mine.lane * COUPLES - 1;
@@ -232,19 +225,24 @@ using namespace baselake::pairhmm;
                              const unsigned char* deletion_quality, const double* error, Site<REAL>* sites) {                        \
         make_sites<REAL>(offsets, bases, insertion_quality, deletion_quality, error, sites);                                         \
     }
+#define ROWS(NAME, REAL)                                                                                                             \
+    extern "C" __global__ void __launch_bounds__(THREADS) pairhmm_rows_##NAME(                                                       \
+        const unsigned char* bases, const unsigned char* quality, int count, const double* error, Row<REAL>* rows) {                 \
+        make_rows<REAL>(bases, quality, count, error, rows);                                                                         \
+    }
 #define FORWARD(NAME, REAL, GROUP)                                                                                                   \
-    extern "C" __global__ void __launch_bounds__(THREADS)                                                                            \
-        pairhmm_##NAME##_##GROUP(const int* read_offsets, const unsigned char* read_bases, const unsigned char* base_quality,        \
-                                 const int* haplotype_offsets, const Site<REAL>* sites, const double* error, const int* read,        \
-                                 const int* haplotype, const int* diagonal, const int* left, const int* right, const int* order,     \
-                                 int count, double* sums) {                                                                          \
-        __shared__ Emission<REAL> emissions[256];                                                                                    \
-        forward<REAL, GROUP>({read_offsets, read_bases, base_quality, haplotype_offsets, sites, error, read, haplotype, diagonal,    \
-                              left, right, order, count, sums}, emissions);                                                          \
+    extern "C" __global__ void __launch_bounds__(THREADS) pairhmm_##NAME##_##GROUP(                                                  \
+        const int* read_offsets, const Row<REAL>* rows, const int* haplotype_offsets, const Site<REAL>* sites, const double* error,  \
+        const int* read, const int* haplotype, const int* diagonal, const int* left, const int* right, const int* order, int count,  \
+        double* sums) {                                                                                                              \
+        forward<REAL, GROUP>({read_offsets, rows, haplotype_offsets, sites, error, read, haplotype, diagonal, left, right, order,    \
+                              count, sums});                                                                                         \
     }
 
 SITES(float, float)
 SITES(double, double)
+ROWS(float, float)
+ROWS(double, double)
 FORWARD(float, float, 2)
 FORWARD(float, float, 4)
 FORWARD(float, float, 8)

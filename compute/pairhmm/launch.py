@@ -19,8 +19,8 @@ COLUMNS = 8
 GROUPS = (2, 4, 8, 16, 32)
 """Lanes that may share a pair: bands of up to 16, 32, 64, 128 and 256 columns."""
 
-# A pair's numbers and its sum; a base of a read; a base of a haplotype, tables of both precisions included.
-_PAIR_BYTES, _READ_BYTES, _HAPLOTYPE_BYTES = 36, 2, 51
+# A pair's numbers and its sum; a base of a read and of a haplotype, with what is made of it in float64.
+_PAIR_BYTES, _READ_BYTES, _HAPLOTYPE_BYTES = 36, 34, 35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +29,14 @@ class _Precision:
 
     Attributes:
         name: as its kernels are named.
-        site_bytes: of one base of a haplotype.
+        base_bytes: of what is made of one base of a haplotype, or of a read.
     """
 
     name: str
-    site_bytes: int
+    base_bytes: int
 
 
-_SINGLE, _DOUBLE = _Precision(name="float", site_bytes=16), _Precision(name="double", site_bytes=32)
+_SINGLE, _DOUBLE = _Precision(name="float", base_bytes=16), _Precision(name="double", base_bytes=32)
 
 
 def gpu_costs(gpu: Gpu, reads: Reads, haplotypes: Haplotypes, pairs: Pairs) -> npt.NDArray[np.float32]:
@@ -104,7 +104,7 @@ def _launch(
     )
     error = work.put(_twin.error_rates())
     haplotype_offsets = work.put(offsets)
-    sites = work.empty((int(offsets[-1]) + len(offsets) - 1) * precision.site_bytes, np.uint8)
+    sites = work.empty((int(offsets[-1]) + len(offsets) - 1) * precision.base_bytes, np.uint8)
     work.run(
         gpu.kernel("pairhmm", f"pairhmm_sites_{precision.name}"),
         len(offsets) - 1,
@@ -114,9 +114,21 @@ def _launch(
         error,
         sites,
     )
+    rows = work.empty(len(bases) * precision.base_bytes, np.uint8)
+    work.run(
+        gpu.kernel("pairhmm", f"pairhmm_rows_{precision.name}"),
+        -(-len(bases) // THREADS),
+        THREADS,
+        work.put(bases),
+        work.put(quality),
+        np.int32(len(bases)),
+        error,
+        rows,
+    )
     sums = work.empty(len(pairs.read), np.float64)
     shared = [
-        *(work.put(array) for array in (read_offsets, bases, quality)),
+        work.put(read_offsets),
+        rows,
         haplotype_offsets,
         sites,
         error,

@@ -178,8 +178,9 @@ template <int COLUMNS, int GROUP> __device__ __forceinline__ void align(const Ba
 
 using namespace baselake::smithwaterman;
 
-#define ALIGN(COLUMNS, GROUP)                                                                                                       \
-    extern "C" __global__ void __launch_bounds__(THREADS) smithwaterman_##COLUMNS##_##GROUP(                                        \
+// BLOCKS: that a multiprocessor shall hold; it bounds the registers.
+#define ALIGN(COLUMNS, GROUP, BLOCKS)                                                                                               \
+    extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) smithwaterman_##COLUMNS##_##GROUP(                                \
         const int* query_offsets, const unsigned char* query_bases, const int* target_offsets, const unsigned char* target_bases,   \
         const int* query, const int* target, int slack, int match, int mismatch, int open, int extend, const int* order, int count, \
         const long long* move_offsets, unsigned char* moves, const int* op_offsets, int* ops, int* op_counts, int* found) {         \
@@ -188,8 +189,8 @@ using namespace baselake::smithwaterman;
                                found});                                                                                             \
     }
 
-ALIGN(8, 8)
-ALIGN(8, 16)
-ALIGN(8, 32)
-ALIGN(16, 32)
-ALIGN(32, 32)
+ALIGN(8, 8, 5)
+ALIGN(8, 16, 5)
+ALIGN(8, 32, 5)
+ALIGN(16, 32, 3)
+ALIGN(32, 32, 2)

@@ -58,7 +58,14 @@ class Aligned:
 def cpu_align(pairs: Pairs, *, slack: int, scores: Scores = HAPLOTYPE_SCORES) -> Aligned:
     """The alignments by the CPU's kernel."""
     found, offsets, ops = _twin.align_flat(
-        *(getattr(pairs, field.name) for field in fields(pairs)), slack, _as_tuple(scores)
+        pairs.query_offsets,
+        pairs.query_bases,
+        pairs.target_offsets,
+        pairs.target_bases,
+        pairs.query,
+        pairs.target,
+        slack,
+        _as_tuple(scores),
     )
     return Aligned(scores=found, offsets=offsets, ops=ops)
 

@@ -50,19 +50,31 @@ def compiled(source: Path, *, sanitized: bool = False) -> Path:
     return made
 
 
+def kernels(source: Path) -> dict[str, int]:
+    """The kernels of a .cu file, and the threads their launch bounds allow; 0: any."""
+    with tempfile.TemporaryDirectory() as scratch:
+        unit = Path(scratch) / "unit.cpp"
+        unit.write_text(f'#include "machine.h"\n#include "{source}"\n')
+        expanded = _run(["g++", "-E", "-P", *_FLAGS, str(unit)])
+    constants = dict(re.findall(r"constexpr int (\w+) = (\d+);", expanded))
+    found = {}
+    for bounds, name in _KERNEL.findall(expanded):
+        threads = bounds.partition(",")[0].strip() or "0"
+        found[name] = int(constants.get(threads, threads))
+    return found
+
+
 def _compile(source: Path, text: str, flags: list[str], made: Path) -> None:
     with tempfile.TemporaryDirectory(dir=made.parent) as scratch:
         # Dynamic shared memory has its size from the launch: an array of unknown bound becomes a pointer to it.
         changed = _DYNAMIC.sub(r"\1* const \2 = static_cast<\1*>(emulated::block.dynamic_shared);", text)
         unit = Path(scratch) / "unit.cpp"
-        unit.write_text(f'#include "machine.h"\n#line 1 "{source}"\n{changed}')
-        expanded = _run(["g++", "-E", "-P", *flags, str(unit)])
         registered = "\n".join(
-            f'const emulated::Registered<&{name}> registered_{name}{{"{name}", {bounds or 0}}};'
-            for bounds, name in _KERNEL.findall(expanded)
+            f'const emulated::Registered<&{name}> registered_{name}{{"{name}", {threads}}};'
+            for name, threads in kernels(source).items()
         )
         plain = "#define __global__\n#define __launch_bounds__(...)\n"
-        unit.write_text(f"{plain}{unit.read_text()}\n{registered}\n")
+        unit.write_text(f'{plain}#include "machine.h"\n#line 1 "{source}"\n{changed}\n{registered}\n')
         part = Path(scratch) / made.name
         _run(["g++", *flags, str(unit), str(_HERE / "machine.cpp"), "-o", str(part)])
         os.replace(part, made)

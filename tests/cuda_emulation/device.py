@@ -223,6 +223,7 @@ class Machine:
         self.module = SimpleNamespace(
             RawModule=raw_module,
             empty=lambda size, dtype: Array(machine, size, np.dtype(dtype)),
+            get_default_memory_pool=lambda: SimpleNamespace(free_bytes=lambda: 0),
             cuda=SimpleNamespace(
                 Device=Device,
                 Stream=lambda non_blocking: Stream(machine),
