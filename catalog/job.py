@@ -112,6 +112,7 @@ class Job:
         id: unique in the lake, sorts by time.
         inputs: what lineage records as read; append to it.
         bytes_near: bytes read from this node; add to it.
+        device: what computed it, as lineage records it: cpu, or the names of GPUs.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class Job:
         self.id = f"{self.started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"
         self.inputs: list[str] = []
         self.bytes_near = 0
+        self.device = "cpu"
         self._layout = layout
         self._cursors = cursors
         self._connection = connection
@@ -368,7 +370,7 @@ class Job:
             return
         root = self._layout.root
         cursor.execute(
-            "INSERT INTO lineage VALUES (?, ?, 'baselake', ?, ?, ?, ?, 'cpu', ?, ?, ?, ?, 0)",
+            "INSERT INTO lineage VALUES (?, ?, 'baselake', ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
             [
                 self.id,
                 self._operation,
@@ -379,6 +381,7 @@ class Job:
                     *(stored.path for stored in self._objects),
                 ],
                 self._parameters,
+                self.device,
                 socket.gethostname(),
                 self.started,
                 datetime.now(UTC),

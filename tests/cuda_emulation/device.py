@@ -36,8 +36,8 @@ class Array:
 
     def __init__(self, machine: "Machine", size: int, dtype: np.dtype) -> None:
         self.machine, self.size, self.dtype = machine, size, dtype
-        self.nbytes = size * dtype.itemsize
-        machine.take(self.nbytes)
+        machine.take(size * dtype.itemsize)
+        self.nbytes = size * dtype.itemsize  # only what was taken is given back
         self.held = np.full(self.nbytes, 0xEE, np.uint8).view(dtype)
 
     def __del__(self) -> None:
