@@ -5,6 +5,7 @@ reads what was there before, and a host buffer that is filled again too soon giv
 """
 
 import ctypes
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
@@ -99,6 +100,24 @@ class Stream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.machine.streams.pop()
+
+
+class Event:
+    """A time on a stream."""
+
+    def __init__(self, machine: "Machine") -> None:
+        self.machine, self.seconds = machine, 0.0
+
+    def record(self) -> None:
+        """Puts off noting the time."""
+        Stream.current(self.machine).put_off(self._note)
+
+    def _note(self) -> None:
+        self.seconds = time.perf_counter()
+
+    def synchronize(self) -> None:
+        """Until it was noted."""
+        assert self.seconds, "an event whose stream nobody waited for"
 
 
 class Kernel:
@@ -227,8 +246,18 @@ class Machine:
             cuda=SimpleNamespace(
                 Device=Device,
                 Stream=lambda non_blocking: Stream(machine),
+                Event=lambda: Event(machine),
+                get_elapsed_time=lambda before, after: 1e3 * (after.seconds - before.seconds),
                 alloc_pinned_memory=bytearray,
-                runtime=SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=DeviceError),
+                runtime=SimpleNamespace(
+                    getDeviceCount=lambda: 1,
+                    getDeviceProperties=lambda index: {
+                        "name": b"emulated",
+                        "multiProcessorCount": 1,
+                        "clockRate": 1000,
+                    },
+                    CUDARuntimeError=DeviceError,
+                ),
                 driver=SimpleNamespace(CUDADriverError=DeviceError),
                 memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             ),
