@@ -31,7 +31,7 @@ from baselake.compute.smithwaterman.launch import cpu_align, gpu_align
 from baselake.lake.schema import ALIGNMENTS
 
 # Instructions of a warp for each cell of a lane, counted in the machine code of the main loop (docs/gpu-model.md).
-INSTRUCTIONS = {"pairhmm_float": 25, "pairhmm_double": 26, "smithwaterman": 21}
+INSTRUCTIONS = {"pairhmm_float": 22, "pairhmm_double": 30, "smithwaterman": 39}
 
 
 class TimedGpu(Gpu):
