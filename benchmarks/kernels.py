@@ -112,6 +112,7 @@ class Compiler:
         )
         options = [
             *COMPILE_OPTIONS,
+            "--device-as-default-execution-space",  # CuPy's
             f"-I{ROOT}",
             f"--gpu-architecture={architecture.name}",
             "--ptxas-options=-v",

@@ -4,6 +4,7 @@ The only place that calls CuPy. All of its calls that we use stand in `Gpu` and 
 they are called on, which tests replace by one of the same calls over an emulated device.
 """
 
+import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -96,8 +97,11 @@ class Gpu:
         with self._lock:
             if name not in self._kernels:
                 code = (_SOURCES / operation / "kernel.cu").read_text()
+                # CuPy keeps what it compiled by source and options, and would not see that a header changed.
+                headers = "".join(path.read_text() for path in sorted(_SOURCES.glob("*/model.h")))
+                mark = hashlib.sha256(headers.encode()).hexdigest()[:16]
                 # Headers are named from the folder above: compute/pairhmm/model.h.
-                options = (*COMPILE_OPTIONS, f"-I{_SOURCES.parent}")
+                options = (*COMPILE_OPTIONS, f"-I{_SOURCES.parent}", f"-DBASELAKE_HEADERS={mark}")
                 module = self._modules.RawModule(code=code, options=options)
                 self._kernels[name] = module.get_function(name)
             return self._kernels[name]
