@@ -26,6 +26,7 @@ from baselake.compute.pairhmm import as_haplotypes, as_reads, costs
 from baselake.compute.pairhmm.launch import gpu_costs
 from baselake.compute.pairhmm.layout import Pairs
 from baselake.compute.pileup import genotype_region
+from baselake.compute.pileup.launch import CostTable, cpu_genotype_costs, gpu_genotype_costs
 from baselake.compute.smithwaterman.launch import Pairs as Sequences
 from baselake.compute.smithwaterman.launch import cpu_align, gpu_align
 from baselake.lake.schema import ALIGNMENTS
@@ -184,6 +185,30 @@ def smithwaterman(gpu: TimedGpu, rounds: int, pairs: int, peak: float) -> None:
     )
 
 
+def genotypes(gpu: TimedGpu, rounds: int, tables: int) -> None:
+    """Diploid genotypes of tables of 35 fragments by 4 haplotypes."""
+    rng = np.random.default_rng(3)
+    batch = [
+        CostTable(
+            costs=rng.choice(np.array([0, 3, 20, 42], np.float32), (35, 4)),
+            caps=np.full(35, 45, np.float32),
+            reverse=rng.integers(0, 2, 35).astype(np.uint8),
+        )
+        for _ in range(tables)
+    ]
+    before = time.process_time()
+    expected = np.concatenate(cpu_genotype_costs(batch, ploidy=2))
+    cpu = time.process_time() - before
+    found = np.concatenate(gpu_genotype_costs(gpu, batch, ploidy=2))
+    must(bool(np.abs(found - expected).max() < 1e-3), "genotype likelihoods")
+    gpu.milliseconds()
+    wall = median_seconds(rounds, lambda: gpu_genotype_costs(gpu, batch, ploidy=2))
+    in_kernels = sum(gpu.milliseconds().values()) / (rounds + 1) / 1e3
+    print("\n| genotype likelihoods | M genotypes/s, kernel | with copies | CPU, a core |\n|---|---|---|---|")
+    rates = (len(expected) / max(seconds, 1e-9) / 1e6 for seconds in (in_kernels, wall, cpu))
+    print(f"| {tables} tables | {' | '.join(f'{rate:.2f}' for rate in rates)} |")
+
+
 def alignments(bam: Path, contig: str, start: int, end: int) -> pa.Table:
     """The mapped records of a region as rows of ALIGNMENTS."""
     names = ("name", "flag", "start", "mapq", "cigar", "seq", "qual", "duplicate")
@@ -245,6 +270,7 @@ def main(arguments: list[str] | None = None) -> None:
     copies(gpu, given.rounds, given.megabytes)
     pairhmm(gpu, given.rounds, given.pairs, peak)
     smithwaterman(gpu, given.rounds, max(8, given.pairs // 40), peak)
+    genotypes(gpu, given.rounds, max(8, given.pairs // 40))
     inputs = []
     if given.data:
         folder = given.data / "accuracy_NA12878_chr20"

@@ -5,6 +5,8 @@ Text = tuple[np.ndarray, np.ndarray]
 PADDING: int
 LONGEST_READ: int
 MAX_PLOIDY: int
+DEPENDENCY: float
+DEPENDENCY_FLOOR: float
 GQ_BANDS: tuple[int, int, int]
 SLACK_OF_HAPLOTYPES: int
 

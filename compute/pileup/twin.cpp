@@ -253,6 +253,8 @@ PYBIND11_MODULE(_twin, module) {
     module.attr("PADDING") = PADDING;
     module.attr("LONGEST_READ") = LONGEST_READ;
     module.attr("MAX_PLOIDY") = MAX_PLOIDY;
+    module.attr("DEPENDENCY") = DEPENDENCY;
+    module.attr("DEPENDENCY_FLOOR") = DEPENDENCY_FLOOR;
     module.attr("GQ_BANDS") = py::make_tuple(GQ_BANDS[0], GQ_BANDS[1], GQ_BANDS[2]);
     module.attr("SLACK_OF_HAPLOTYPES") = SLACK_OF_HAPLOTYPES;
     module.def("call", &call);

@@ -37,7 +37,13 @@ def test_every_part_is_printed(module: ModuleType, capsys: pytest.CaptureFixture
     module.main(SMALL)
     out = capsys.readouterr().out
     assert "emulated, 1 multiprocessors" in out
-    for row in ("| to the device |", "| 11 | pairhmm_float_2 |", "| 255 | pairhmm_float_32 |", "| 8 pairs |"):
+    for row in (
+        "| to the device |",
+        "| 11 | pairhmm_float_2 |",
+        "| 255 | pairhmm_float_32 |",
+        "| 8 pairs |",
+        "| 8 tables |",
+    ):
         assert row in out
 
 
