@@ -22,6 +22,7 @@ import pysam
 
 from baselake.compute import device
 from baselake.compute.device import Gpu
+from baselake.compute.duplicates.launch import Records, cpu_keys, gpu_keys, gpu_marks
 from baselake.compute.pairhmm import as_haplotypes, as_reads, costs
 from baselake.compute.pairhmm.launch import gpu_costs
 from baselake.compute.pairhmm.layout import Pairs
@@ -209,6 +210,37 @@ def genotypes(gpu: TimedGpu, rounds: int, tables: int) -> None:
     print(f"| {tables} tables | {' | '.join(f'{rate:.2f}' for rate in rates)} |")
 
 
+def duplicates(gpu: TimedGpu, rounds: int, records: int) -> None:
+    """Keys of reads of 150 bases, and a partition of as many pairs sorted and marked."""
+    rng = np.random.default_rng(4)
+    qualities = rng.integers(35, 75, 150 * records).astype(np.uint8)
+    cigars = np.frombuffer(b"10S140M" * records, np.uint8)
+    flag, start = (rng.integers(0, most, records).astype(np.int32) for most in (32, 1 << 20))
+    offsets = np.arange(records + 1, dtype=np.int32)
+    batch = Records(
+        flag=flag,
+        contig=np.zeros(records, np.int32),
+        start=start,
+        cigar=(7 * offsets, cigars),
+        qual=(150 * offsets, qualities),
+    )
+    before = time.process_time()
+    expected = cpu_keys(batch)
+    cpu = time.process_time() - before
+    ends, scores = gpu_keys(gpu, batch)
+    must(np.array_equal(ends, expected[0]) and np.array_equal(scores, expected[1]), "duplicate keys")
+    first, second = ends >> np.uint64(12), np.roll(ends, 1) >> np.uint64(12)
+    library = np.zeros(records, np.uint64)
+    gpu.milliseconds()
+    wall = median_seconds(rounds, lambda: gpu_keys(gpu, batch))
+    in_kernels = sum(gpu.milliseconds().values()) / (rounds + 1) / 1e3
+    sorting = median_seconds(rounds, lambda: gpu_marks(gpu, library, first, second, scores))
+    print("\n| duplicates | M records/s, kernel | with copies | sorted and marked | CPU, keys, a core |")
+    print("|---|---|---|---|---|")
+    rates = (records / max(seconds, 1e-9) / 1e6 for seconds in (in_kernels, wall, sorting, cpu))
+    print(f"| {records} records | {' | '.join(f'{rate:.2f}' for rate in rates)} |")
+
+
 def alignments(bam: Path, contig: str, start: int, end: int) -> pa.Table:
     """The mapped records of a region as rows of ALIGNMENTS."""
     names = ("name", "flag", "start", "mapq", "cigar", "seq", "qual", "duplicate")
@@ -271,6 +303,7 @@ def main(arguments: list[str] | None = None) -> None:
     pairhmm(gpu, given.rounds, given.pairs, peak)
     smithwaterman(gpu, given.rounds, max(8, given.pairs // 40), peak)
     genotypes(gpu, given.rounds, max(8, given.pairs // 40))
+    duplicates(gpu, given.rounds, given.pairs)
     inputs = []
     if given.data:
         folder = given.data / "accuracy_NA12878_chr20"

@@ -146,6 +146,19 @@ class Work:
         self._held.append(array)
         return array
 
+    def order(self, rows: Any, number: int) -> Any:
+        """Places that sort by the last of `number` rows of one flat array, then by the one before it, and so on.
+
+        The sort is stable and CuPy's: a radix sort of CUB, row by row.
+
+        Returns:
+            int64 on the device, as many as a row has.
+        """
+        with self._stream:
+            array = self._modules.lexsort(rows.reshape(number, -1))
+        self._held.append(array)
+        return array
+
     def run(self, kernel: Any, blocks: int, threads: int, *arguments: object, shared: int = 0) -> None:
         """Launches a kernel on a row of blocks."""
         with self._stream:

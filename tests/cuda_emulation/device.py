@@ -60,9 +60,9 @@ class Array:
             stream.synchronize()
         return out
 
-    def fill(self, value: int) -> None:
-        """Puts off setting every element."""
-        Stream.current(self.machine).put_off(lambda: self.held.fill(value))
+    def reshape(self, *shape: int) -> tuple["Array", tuple[int, ...]]:
+        """The array in another shape, for what takes one."""
+        return self, shape
 
 
 class Stream:
@@ -194,6 +194,17 @@ class Kernel:
             raise EmulationError(f"{self.name}: {message.value.decode()}")
 
 
+def lexsort(keys: tuple[Array, tuple[int, ...]]) -> Array:
+    """Puts off a sort by rows, the last one first."""
+    array, (rows, columns) = keys
+    assert columns == -1
+    out = Array(array.machine, array.size // rows, np.dtype(np.int64))
+    Stream.current(array.machine).put_off(
+        lambda: np.copyto(out.held, np.lexsort(array.held.reshape(rows, -1)))
+    )
+    return out
+
+
 def load(source: Path, *, sanitized: bool = False) -> ctypes.CDLL:
     """The kernels of a .cu file."""
     library = ctypes.CDLL(str(compiled(source, sanitized=sanitized)))
@@ -242,6 +253,7 @@ class Machine:
         self.module = SimpleNamespace(
             RawModule=raw_module,
             empty=lambda size, dtype: Array(machine, size, np.dtype(dtype)),
+            lexsort=lexsort,
             get_default_memory_pool=lambda: SimpleNamespace(free_bytes=lambda: 0),
             cuda=SimpleNamespace(
                 Device=Device,
