@@ -112,6 +112,7 @@ class Job:
         inputs: what lineage records as read; append to it.
         bytes_near: bytes read from this node; add to it.
         bytes_far: bytes read from elsewhere; add to it.
+        device: what computed it, as lineage records it: cpu, or the names of GPUs.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class Job:
         self.inputs: list[str] = []
         self.bytes_near = 0
         self.bytes_far = 0
+        self.device = "cpu"
         self._layout = layout
         self._cursors = cursors
         self._connection = connection
@@ -369,7 +371,7 @@ class Job:
             return
         root = self._layout.root
         cursor.execute(
-            "INSERT INTO lineage VALUES (?, ?, 'baselake', ?, ?, ?, ?, 'cpu', ?, ?, ?, ?, ?)",
+            "INSERT INTO lineage VALUES (?, ?, 'baselake', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 self.id,
                 self._operation,
@@ -380,6 +382,7 @@ class Job:
                     *(stored.path for stored in self._objects),
                 ],
                 self._parameters,
+                self.device,
                 self._config.node,
                 self.started,
                 datetime.now(UTC),

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from itertools import groupby
+from itertools import cycle, groupby
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference
 from baselake.catalog.work.inputs import count_inputs
 from baselake.compute.arrow_columns import string_buffers
+from baselake.compute.device import DeviceLostError, Gpu
 from baselake.compute.in_order import in_order
 from baselake.compute.pileup import (
     DEFAULT_PARAMETERS,
@@ -101,12 +102,13 @@ def call_samples(
     region: Region | None = None,
     progress: Progress = QUIET,
     parameters: CallParameters = DEFAULT_PARAMETERS,
+    gpus: Sequence[Gpu] = (),
 ) -> None:
     """Call SNVs and small indels of samples and commit them, a sample at a time.
 
     A sample that was called before, on the same alignments and by the same model, is left as it is. Where its
     alignments, its sex or the model have changed, its old genotypes are replaced in the same transaction.
-    Results depend neither on the number of threads nor on how the genome is cut.
+    Results depend neither on the number of threads, nor on how the genome is cut, nor on the device.
 
     Args:
         catalog: the lake.
@@ -115,6 +117,8 @@ def call_samples(
         region: call there only; None calls everywhere.
         progress: where progress and notes are shown.
         parameters: thresholds and priors.
+        gpus: where to compute, parts of the genome in turn; none: on the CPU. What a GPU that fails has not done is
+            computed on the CPU, and a note says so.
 
     Raises:
         NotFoundError: no such sample or contig, or a sample without alignments there.
@@ -124,7 +128,7 @@ def call_samples(
     if region is not None and region.contig not in reference.lengths:
         raise NotFoundError(f"no contig {region.contig!r}", f"reference {reference.name}")
     for sample in samples:
-        _call_sample(catalog, sample, reference, region, progress, parameters)
+        _call_sample(catalog, sample, reference, region, progress, parameters, gpus)
 
 
 def _call_sample(
@@ -134,6 +138,7 @@ def _call_sample(
     region: Region | None,
     progress: Progress,
     parameters: CallParameters,
+    gpus: Sequence[Gpu],
 ) -> None:
     sex = _sex(catalog, sample)
     alignments_made = catalog.statement("alignments_made")
@@ -161,10 +166,11 @@ def _call_sample(
         count_inputs(catalog, job, "call", sample)
         job.inputs.extend(sorted({file for span in spans for file in span.files}))
         windows = list(_windows(spans, reference, region, sex))
-        called = _calls(catalog, sample, reference, windows, progress, parameters)
+        called = _calls(catalog, sample, reference, windows, progress, parameters, gpus)
         wanted = {span.contig: _segments(span.contig, reference, region, sex) for span in spans}
         beside = _blocks_beside(catalog, sample, reference, region)
         alleles, counts = _write_calls(job, sample, reference.name, called, wanted, beside)
+        job.device = _computed_on(gpus)
         with job.commit() as tx:
             if tx.query(alignments_made, {"reference": reference.name, "sample": sample}) != made:
                 raise ConflictError(
@@ -327,6 +333,7 @@ def _calls(
     windows: Sequence[_Window],
     progress: Progress,
     parameters: CallParameters,
+    gpus: Sequence[Gpu],
 ) -> Iterator[tuple[Region, int, RegionCalls]]:
     """Every part of every window, its ploidy and what was called there, in order, computed on all cores.
 
@@ -345,21 +352,31 @@ def _calls(
         ).combine_chunks()
         return _short_reads(rows)
 
-    def call(part: tuple[Region, int, pa.Table]) -> tuple[Region, int, RegionCalls]:
-        where, ploidy, alignments = part
+    turns = cycle(gpus or (None,))
+
+    def call(part: tuple[Region, int, pa.Table, Gpu | None]) -> tuple[Region, int, RegionCalls]:
+        where, ploidy, alignments, gpu = part
         bases = reference.bases(where.contig, 0, reference.lengths[where.contig])
-        return (
-            where,
-            ploidy,
-            genotype_region(alignments, bases, where.start, where.end, ploidy=ploidy, parameters=parameters),
-        )
+
+        def genotyped(device: Gpu | None) -> RegionCalls:
+            return genotype_region(
+                alignments, bases, where.start, where.end, ploidy=ploidy, parameters=parameters, gpu=device
+            )
+
+        if gpu is None or gpu.lost:
+            return where, ploidy, genotyped(None)
+        try:
+            return where, ploidy, genotyped(gpu)
+        except DeviceLostError as error:
+            progress.note(f"WARNING: {error}; what it has not done is computed on the CPU, which is slower")
+            return where, ploidy, genotyped(None)
 
     with (
         ThreadPoolExecutor(threads) as pool,
         progress.task(f"call {sample}", total=total, unit="bases") as task,
     ):
 
-        def parts() -> Iterator[tuple[Region, int, pa.Table]]:
+        def parts() -> Iterator[tuple[Region, int, pa.Table, Gpu | None]]:
             told = False
             for group, (alignments, long) in zip(groups, in_order(pool, read, groups, 2), strict=True):
                 if long and not told:
@@ -370,11 +387,17 @@ def _calls(
                     told = True
                 for window in group:
                     for where in window.parts(_PARTS * threads):
-                        yield where, window.ploidy, alignments
+                        yield where, window.ploidy, alignments, next(turns)
 
         for where, ploidy, found in in_order(pool, call, parts(), _PARTS * threads):
             yield where, ploidy, found
             task.advance(where.end - where.start)
+
+
+def _computed_on(gpus: Sequence[Gpu]) -> str:
+    """What lineage calls the devices."""
+    names = [gpu.name for gpu in gpus]
+    return ", ".join(names + ["cpu"] * (not gpus or any(gpu.lost for gpu in gpus)))
 
 
 def _short_reads(alignments: pa.Table) -> tuple[pa.Table, int]:

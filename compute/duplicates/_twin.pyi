@@ -20,3 +20,10 @@ class Spill:
 def decide(
     pairs: np.ndarray, fragments: np.ndarray, ends: np.ndarray, marks: np.ndarray, distance: int
 ) -> None: ...
+def keys(
+    flag: np.ndarray,
+    contig: np.ndarray,
+    start: np.ndarray,
+    cigar: tuple[np.ndarray, np.ndarray],
+    qual: tuple[np.ndarray, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]: ...

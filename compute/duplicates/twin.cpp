@@ -118,6 +118,14 @@ std::int64_t five_prime(std::int64_t start, bool reverse, std::string_view cigar
     return reverse ? start + spanned + trailing - 1 : start - leading;
 }
 
+End end_of(std::int32_t flag, std::int32_t contig, std::int32_t start, std::string_view cigar) {
+    const bool reverse = flag & REVERSE;
+    const std::int64_t position = five_prime(start, reverse, cigar);
+    const auto biased = static_cast<std::uint64_t>(position - std::numeric_limits<std::int32_t>::min());
+    // Contigs count from 1, so that no end is 0, which marks a fragment.
+    return static_cast<std::uint64_t>(contig + 1) << 34 | biased << 1 | reverse;
+}
+
 std::uint32_t score_of(std::string_view qual) {
     std::uint32_t sum = 0;
     for (const char c : qual) sum += c - 33 >= MIN_QUALITY ? c - 33 : 0;
@@ -129,6 +137,8 @@ struct Columns {
     const std::int32_t *library, *flag, *contig, *start;
     StringView name, cigar, qual;
     std::int64_t rows;
+
+    End end(std::int64_t row) const { return end_of(flag[row], contig[row], start[row], cigar[row]); }
 };
 
 // Appends fixed-width values to one file a partition; files are open only while they are written.
@@ -231,12 +241,12 @@ private:
         Candidate found{};
         found.templ = rows.templ[a];
         found.library = static_cast<std::uint32_t>(rows.library[a]);
-        found.first = end_of(rows, a);
+        found.first = rows.end(a);
         found.score = score_of(rows.qual[a]);
         found.spot = parse_spot(rows.name[a]);
         if (count == 1) return fragments_.append(partition_of(found.library, found.first, 0), found);
         const std::int64_t b = mapped[1];
-        found.second = end_of(rows, b);
+        found.second = rows.end(b);
         found.score += score_of(rows.qual[b]);
         const bool last_first = rows.flag[a] & LAST;
         const bool swapped = last_first ? found.first < found.second : found.second < found.first;
@@ -249,14 +259,6 @@ private:
             }
         }
         return pairs_.append(partition_of(found.library, found.first, found.second), found);
-    }
-
-    static End end_of(const Columns& rows, std::int64_t row) {
-        const bool reverse = rows.flag[row] & REVERSE;
-        const std::int64_t position = five_prime(rows.start[row], reverse, rows.cigar[row]);
-        const auto biased = static_cast<std::uint64_t>(position - std::numeric_limits<std::int32_t>::min());
-        // Contigs count from 1, so that no end is 0, which marks a fragment.
-        return static_cast<std::uint64_t>(rows.contig[row] + 1) << 34 | biased << 1 | reverse;
     }
 
     PartitionedFile<Candidate> pairs_, fragments_;
@@ -327,6 +329,19 @@ void decide(py::array_t<std::uint8_t> pair_bytes, py::array_t<std::uint8_t> frag
     }
 }
 
+// The ends and scores of records, as the kernel of a GPU gives them.
+py::tuple keys(const In<std::int32_t>& flag, const In<std::int32_t>& contig, const In<std::int32_t>& start,
+               const std::pair<In<std::int32_t>, In<std::uint8_t>>& cigar, const std::pair<In<std::int32_t>, In<std::uint8_t>>& qual) {
+    const StringView cigars(cigar.first, cigar.second), quals(qual.first, qual.second);
+    std::vector<End> ends;
+    std::vector<std::uint32_t> scores;
+    for (py::ssize_t row = 0; row < flag.size(); ++row) {
+        ends.push_back(end_of(flag.at(row), contig.at(row), start.at(row), cigars[row]));
+        scores.push_back(score_of(quals[row]));
+    }
+    return py::make_tuple(baselake::to_numpy(std::move(ends)), baselake::to_numpy(std::move(scores)));
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_twin, module) {
@@ -337,6 +352,7 @@ PYBIND11_MODULE(_twin, module) {
         .def("add", &Spill::add, py::arg("template"), py::arg("library"), py::arg("flag"), py::arg("contig"),
              py::arg("start"), py::arg("name"), py::arg("cigar"), py::arg("qual"))
         .def("flush", &Spill::flush);
+    module.def("keys", &keys);
     module.def("decide", &decide, py::arg("pairs"), py::arg("fragments"), py::arg("ends"), py::arg("marks"),
                py::arg("distance"));
 }

@@ -1,52 +1,20 @@
 """How badly reads fit haplotypes: the forward algorithm of a pair hidden Markov model, in native code.
 
-`pairhmm.h` is the kernel, `gaps.h` says how readily insertions and deletions arise, `reference.py` is the slow oracle.
-Costs are phred: -10 log10 of a likelihood. Functions release the GIL and keep no state; the cost of a pair depends on
-the pair and the band alone.
+`pairhmm.h` is the kernel, `kernel.cu` the same for a GPU, to which `launch.py` takes batches; `gaps.h` says how readily
+insertions and deletions arise, `reference.py` is the slow oracle. Costs are phred: -10 log10 of a likelihood. Functions
+release the GIL and keep no state; the cost of a pair depends on the pair and the band alone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from baselake.compute.pairhmm import _twin
+from baselake.compute.pairhmm.layout import Haplotypes, Reads
 
 MAX_COST = 6000.0
 """Phred of what fits worse than float64 can tell."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reads:
-    """Reads, one after another: read i is [offsets[i], offsets[i + 1]).
-
-    Attributes:
-        offsets: int32, one more than there are reads.
-        bases: uint8 ASCII.
-        quality: uint8 phred of each base; 0: the base says nothing.
-    """
-
-    offsets: npt.NDArray[np.int32]
-    bases: npt.NDArray[np.uint8]
-    quality: npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Haplotypes:
-    """Haplotypes, laid out as `Reads` are.
-
-    Attributes:
-        offsets: int32, one more than there are haplotypes.
-        bases: uint8 ASCII; N fits everything.
-        insertion: uint8 phred of an insertion error that opens after a base.
-        deletion: uint8 phred of a deletion error that opens with a base.
-    """
-
-    offsets: npt.NDArray[np.int32]
-    bases: npt.NDArray[np.uint8]
-    insertion: npt.NDArray[np.uint8]
-    deletion: npt.NDArray[np.uint8]
 
 
 def as_reads(bases: Sequence[str], qualities: Sequence[Sequence[int]]) -> Reads:

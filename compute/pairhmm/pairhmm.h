@@ -14,6 +14,8 @@
 #include <xmmintrin.h>
 #endif
 
+#include "model.h"
+
 namespace baselake::pairhmm {
 
 // Everything by value in flat arrays, as the kernel of any device takes it. Reads and haplotypes are ragged: item i is
@@ -31,11 +33,6 @@ struct Batch {
     int32_t left, right;  // the band: haplotype bases [diagonal - left, diagonal + right] for read base 0
     float* cost;          // phred of the likelihood, filled in
 };
-
-constexpr int GAP_OPEN = 45;  // phred of an insertion or deletion error outside repeats (GATK's default)
-constexpr int GAP_EXTEND = 10;
-constexpr double EXTEND = 0.1;  // of GAP_EXTEND
-constexpr double MAX_COST = 6000;  // what fits worse than float64 can tell
 
 inline int32_t base_code(uint8_t base) {
     switch (base) {
@@ -74,14 +71,11 @@ template <> struct Wide<float> {
     using Values __attribute__((vector_size(32))) = float;
     using Codes __attribute__((vector_size(32))) = int32_t;  // of comparisons
     static constexpr int LANES = 8;
-    // Room above for a few hundred equal paths; what ends under `LEAST` has lost paths that matter.
-    static constexpr double SCALE = 0x1p100, LEAST = 0x1p-90;
 };
 template <> struct Wide<double> {
     using Values __attribute__((vector_size(32))) = double;
     using Codes __attribute__((vector_size(32))) = int64_t;
     static constexpr int LANES = 4;
-    static constexpr double SCALE = 0x1p1000, LEAST = 0x1p-980;
 };
 
 // One lane a row of eight (float) or four (double) becomes one vector a column.
@@ -231,7 +225,7 @@ void forward_lanes(const Batch& batch, const Tables<Real>& tables, const int64_t
         }
     };
     {
-        const Values start = Values{} + static_cast<Real>(Wide<Real>::SCALE);
+        const Values start = Values{} + static_cast<Real>(Range<Real>::SCALE);
         Values left = {}, deleted = {};
         for (int k = 0; k < width; ++k) {
             const auto x = static_cast<size_t>(k);
@@ -287,6 +281,11 @@ void forward_lanes(const Batch& batch, const Tables<Real>& tables, const int64_t
     }
 }
 
+// Phred of a likelihood x SCALE.
+template <typename Real> float cost_of(double scaled) {
+    return static_cast<float>(-10 * (std::log10(scaled) - std::log10(Range<Real>::SCALE)));
+}
+
 // Fills in the costs. A pair's cost depends on nothing but the pair and the band.
 inline void forward(const Batch& batch) {
     const FlushToZero guard;
@@ -308,8 +307,8 @@ inline void forward(const Batch& batch) {
             for (int lane = 0; lane < count; ++lane) {
                 const int64_t pair = which[i + static_cast<size_t>(lane)];
                 const double sum = scaled[static_cast<size_t>(lane)];
-                if (sum < Wide<Real>::LEAST) weak(pair);
-                else batch.cost[pair] = static_cast<float>(-10 * (std::log10(sum) - std::log10(Wide<Real>::SCALE)));
+                if (sum < Range<Real>::LEAST) weak(pair);
+                else batch.cost[pair] = cost_of<Real>(sum);
             }
         }
     };

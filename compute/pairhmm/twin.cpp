@@ -23,9 +23,24 @@ py::array_t<float> costs(const In<int32_t>& read_offsets, const In<uint8_t>& rea
     return to_numpy(std::move(out));
 }
 
+// Costs from sums that a device gives, and which of them its precision cannot tell (these have the greatest cost).
+template <typename Real> py::tuple costs_of(const In<double>& sums) {
+    std::vector<float> out;
+    std::vector<int64_t> weak;
+    for (py::ssize_t i = 0; i < sums.size(); ++i) {
+        const bool tells = sums.at(i) >= Range<Real>::LEAST;
+        if (!tells) weak.push_back(i);
+        out.push_back(tells ? cost_of<Real>(sums.at(i)) : static_cast<float>(MAX_COST));
+    }
+    return py::make_tuple(to_numpy(std::move(out)), to_numpy(std::move(weak)));
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_twin, module) {
+    module.def("costs_of_float", &costs_of<float>);
+    module.def("costs_of_double", &costs_of<double>);
+    module.def("error_rates", [] { return to_numpy(std::vector<double>(error_rates().begin(), error_rates().end())); });
     module.def("costs", &costs);
     module.def("gap_open_qualities", [](const std::string& bases) { return to_numpy(gap_open_qualities(bases)); });
     module.def("pcr_gap_open_qualities", [](const std::string& bases) { return to_numpy(pcr_gap_open_qualities(bases)); });

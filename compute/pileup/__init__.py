@@ -1,7 +1,7 @@
 """Genotypes from the alignments of one region: pure functions from arrays to arrays, in native code.
 
-`twin.cpp` and its headers do the work, `reference.py` is the slow oracle of their parts, and
-`docs/calling-model.md` explains the model. Coordinates are 0-based half-open. Functions release the GIL, keep no
+`twin.cpp` and its headers do the work, `reference.py` is the slow oracle of their parts, `staged.py` has a GPU's help,
+and `docs/calling-model.md` explains the model. Coordinates are 0-based half-open. Functions release the GIL, keep no
 state, and give the same answer whatever the order of the rows and however a contig is cut into regions, as long
 as the alignments cover `PADDING` bases on both sides of the region.
 """
@@ -14,7 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from baselake.compute.arrow_columns import string_buffers
+from baselake.compute.device import Gpu
 from baselake.compute.pileup import _twin
+from baselake.compute.pileup.staged import staged_call
 from baselake.lake.variants import FILTERS
 
 PADDING: int = _twin.PADDING
@@ -161,6 +163,7 @@ def genotype_region(
     *,
     ploidy: int = 2,
     parameters: CallParameters = DEFAULT_PARAMETERS,
+    gpu: Gpu | None = None,
 ) -> RegionCalls:
     """Variants of one sample whose VCF start lies in [start, end) of a contig, and the blocks between them.
 
@@ -172,14 +175,18 @@ def genotype_region(
         end: the base after its last.
         ploidy: copies of the contig, from 1 to `MAX_PLOIDY`; sites are phased where it is 2.
         parameters: thresholds and priors.
+        gpu: where reads are compared with haplotypes, and these with the reference; None: on the CPU. The calls are
+            the same.
 
     Raises:
         ValueError: ploidy is not from 1 to `MAX_PLOIDY`, or the region is not within the contig.
+        DeviceLostError: the GPU fails.
     """
     if not 1 <= ploidy <= MAX_PLOIDY:
         raise ValueError(f"ploidy {ploidy} is not from 1 to {MAX_PLOIDY}")
     _check_region(contig, start, end)
-    calls = _twin.call(_columns(alignments), contig, start, end, ploidy, asdict(parameters))
+    given = (_columns(alignments), contig, start, end, ploidy, asdict(parameters))
+    calls = _twin.call(*given) if gpu is None else staged_call(gpu, *given)
     gt, alt_copies = _gt(calls, ploidy)
     simple, realigned, assembled = calls["regions"]
     table = pa.table(

@@ -5,7 +5,10 @@ Text = tuple[np.ndarray, np.ndarray]
 PADDING: int
 LONGEST_READ: int
 MAX_PLOIDY: int
+DEPENDENCY: float
+DEPENDENCY_FLOOR: float
 GQ_BANDS: tuple[int, int, int]
+SLACK_OF_HAPLOTYPES: int
 
 def call(
     columns: dict[str, object], bases: np.ndarray, start: int, end: int, ploidy: int, given: dict[str, object]
@@ -20,3 +23,18 @@ def genotypes(
     costs: np.ndarray, caps: np.ndarray, reverse: np.ndarray, ploidy: int
 ) -> tuple[np.ndarray, np.ndarray]: ...
 def normalise(bases: np.ndarray, position: int, ref_length: int, alt: str) -> tuple[int, str, str]: ...
+
+class StagedCalling:
+    def __init__(
+        self,
+        columns: dict[str, object],
+        bases: np.ndarray,
+        start: int,
+        end: int,
+        ploidy: int,
+        given: dict[str, object],
+    ) -> None: ...
+    def pairs(self) -> dict[str, np.ndarray]: ...
+    def compared(self, costs: np.ndarray) -> dict[str, np.ndarray]: ...
+    def aligned(self, offsets: np.ndarray, ops: np.ndarray) -> dict[str, np.ndarray]: ...
+    def compared_again(self, costs: np.ndarray) -> dict: ...

@@ -112,60 +112,116 @@ inline bool sound(const std::vector<Allele>& alleles, const ActiveRegion& region
     return !alleles.empty() && alleles.size() <= MAX_FOUND_ALLELES;
 }
 
-// Adds sequences of the window as haplotypes, those that are new. Alleles that lie in a neighbour's territory are
-// taken back: they are called there.
-inline void add_sequences(RegionHaplotypes& window, const std::vector<std::string>& sequences, const ActiveRegion& region,
-                          const Window& reference, size_t most) {
+// Of sequences of the window those that no haplotype has, each once.
+inline std::vector<std::string> fresh_sequences(const RegionHaplotypes& window, const std::vector<std::string>& sequences) {
     std::vector<std::string> fresh;
-    const auto known = [&](const std::string& sequence) {
-        return std::any_of(window.haplotypes.begin(), window.haplotypes.end(), [&](const CandidateHaplotype& h) { return h.bases == sequence; });
-    };
-    for (const std::string& sequence : sequences)
-        if (!known(sequence) && std::find(fresh.begin(), fresh.end(), sequence) == fresh.end()) fresh.push_back(sequence);
-    if (fresh.empty()) return;
-    const std::string target = reference.slice(window.begin, window.end);
-    std::vector<int32_t> offsets{0}, query, zero(fresh.size(), 0);
-    std::string bases;
-    for (const std::string& sequence : fresh) {
-        query.push_back(static_cast<int32_t>(query.size()));
-        bases += sequence;
-        offsets.push_back(static_cast<int32_t>(bases.size()));
+    for (const std::string& sequence : sequences) {
+        const bool known = std::any_of(window.haplotypes.begin(), window.haplotypes.end(), [&](const CandidateHaplotype& h) { return h.bases == sequence; });
+        if (!known && std::find(fresh.begin(), fresh.end(), sequence) == fresh.end()) fresh.push_back(sequence);
     }
-    constexpr int32_t SLACK_OF_HAPLOTYPES = 30;  // an insertion and a deletion on one haplotype
-    const std::array<int32_t, 2> whole{0, static_cast<int32_t>(target.size())};
-    const std::vector<smithwaterman::Alignment> aligned = smithwaterman::align(
-        {offsets.data(), reinterpret_cast<const uint8_t*>(bases.data()), whole.data(), reinterpret_cast<const uint8_t*>(target.data()),
-         static_cast<int64_t>(fresh.size()), query.data(), zero.data(), SLACK_OF_HAPLOTYPES, smithwaterman::HAPLOTYPE_SCORES});
+    return fresh;
+}
+
+constexpr int32_t SLACK_OF_HAPLOTYPES = 30;  // an insertion and a deletion on one haplotype
+
+// Sequences beside the reference of their windows, as the alignment takes them, a region's after another's.
+struct Sequences {
+    std::vector<int32_t> query_offsets{0}, target_offsets{0}, query, target;
+    std::vector<uint8_t> query_bases, target_bases;
+
+    void add(const std::vector<std::string>& sequences, const RegionHaplotypes& window, const Window& reference) {
+        const std::string whole = reference.slice(window.begin, window.end);
+        target_bases.insert(target_bases.end(), whole.begin(), whole.end());
+        target_offsets.push_back(static_cast<int32_t>(target_bases.size()));
+        for (const std::string& sequence : sequences) {
+            query_bases.insert(query_bases.end(), sequence.begin(), sequence.end());
+            query_offsets.push_back(static_cast<int32_t>(query_bases.size()));
+            query.push_back(static_cast<int32_t>(query.size()));
+            target.push_back(static_cast<int32_t>(target_offsets.size()) - 2);
+        }
+    }
+};
+
+using Ops = std::vector<smithwaterman::Op>;
+
+inline std::vector<Ops> aligned_to_reference(const std::vector<std::string>& sequences, const RegionHaplotypes& window, const Window& reference) {
+    Sequences flat;
+    flat.add(sequences, window, reference);
+    std::vector<Ops> out;
+    for (smithwaterman::Alignment& one : smithwaterman::align(
+             {flat.query_offsets.data(), flat.query_bases.data(), flat.target_offsets.data(), flat.target_bases.data(),
+              static_cast<int64_t>(sequences.size()), flat.query.data(), flat.target.data(), SLACK_OF_HAPLOTYPES, smithwaterman::HAPLOTYPE_SCORES}))
+        out.push_back(std::move(one.ops));
+    return out;
+}
+
+// Adds fresh sequences of the window, aligned to its reference, as haplotypes. Alleles that lie in a neighbour's territory
+// are taken back: they are called there.
+inline void add_sequences(RegionHaplotypes& window, const std::vector<std::string>& fresh, const std::vector<Ops>& aligned,
+                          const ActiveRegion& region, const Window& reference, size_t most) {
     size_t added = 0;
     for (size_t i = 0; i < fresh.size() && added < MAX_FOUND && window.haplotypes.size() < most; ++i) {
-        std::vector<Allele> own = alleles_of(fresh[i], aligned[i].ops, window.begin, reference);
+        std::vector<Allele> own = alleles_of(fresh[i], aligned[i], window.begin, reference);
         std::erase_if(own, [&](const Allele& a) { return a.position < region.low || a.position >= region.high; });
         CandidateHaplotype next;
-        if (!sound(own, region, window) || !spell(own, (uint64_t{1} << own.size()) - 1, reference, window.begin, window.end, next) || known(next.bases)) continue;
+        if (!sound(own, region, window) || !spell(own, (uint64_t{1} << own.size()) - 1, reference, window.begin, window.end, next)) continue;
+        if (fresh_sequences(window, {next.bases}).empty()) continue;
         next.open = pairhmm::gap_open_qualities(next.bases);
         window.haplotypes.push_back(std::move(next));
         ++added;
     }
 }
 
-// The reads of a complex region against the haplotypes of its candidates; where these leave reads unexplained, also
-// against what the reads spell and an assembly gives, `most` haplotypes in all. `assembled` tells whether that was done.
+// What the calling of a complex region goes through. Its reads are compared with the haplotypes of its candidates; where
+// these leave reads unexplained also with what the reads spell and an assembly gives, `most` haplotypes in all. Between
+// the steps stands what a device may compute for many regions at once.
+struct ComplexRegion {
+    const ActiveRegion* active;
+    RegionHaplotypes haplotypes;
+    Comparison comparison;
+    Evidence evidence;
+    bool assembled = false;
+    RegionHaplotypes more;           // where it is assembled
+    std::vector<std::string> fresh;  // to be aligned to the reference of `more`
+
+    ComplexRegion(const ActiveRegion& region, const std::vector<Candidate>& all, const Pileup& pileup, const Window& reference, size_t most)
+        : active(&region), haplotypes(region_haplotypes(region, all, pileup, reference, 0, most)) {
+        number_alleles(haplotypes, reference);
+        comparison = comparison_of(region, haplotypes, pileup);
+    }
+    // Takes the costs of the comparison; `fresh` may have sequences then.
+    void compared(const float* costs, const std::vector<Candidate>& all, const Pileup& pileup, const Window& reference, int min_quality, size_t most) {
+        evidence = evidence_of(comparison, haplotypes, costs, pileup);
+        assembled = wants_assembly(*active, evidence, pileup, reference);
+        if (!assembled) return;
+        more = region_haplotypes(*active, all, pileup, reference, ASSEMBLY_FLANK, most);
+        std::vector<std::string> found = spanned_sequences(*active, more, pileup, reference, min_quality);
+        const std::vector<std::string> spelled = assembled_sequences(*active, more, pileup, reference, min_quality);
+        found.insert(found.end(), spelled.begin(), spelled.end());
+        fresh = fresh_sequences(more, found);
+    }
+    // Takes the alignments of the fresh sequences. Whether there is another comparison to make.
+    bool aligned(const std::vector<Ops>& ops, const Pileup& pileup, const Window& reference, size_t most) {
+        const size_t known = more.haplotypes.size();
+        add_sequences(more, fresh, ops, *active, reference, most);
+        if (more.haplotypes.size() == known) return false;
+        number_alleles(more, reference);
+        haplotypes = std::move(more);
+        comparison = comparison_of(*active, haplotypes, pileup);
+        return true;
+    }
+    void compared_again(const float* costs, const Pileup& pileup) { evidence = evidence_of(comparison, haplotypes, costs, pileup); }
+};
+
+// All of it on the CPU. `assembled` tells whether the region was.
 inline Evidence complex_evidence(const ActiveRegion& region, const std::vector<Candidate>& all, const Pileup& pileup,
                                  const Window& reference, int min_quality, size_t most, bool& assembled) {
-    RegionHaplotypes haplotypes = region_haplotypes(region, all, pileup, reference, 0, most);
-    number_alleles(haplotypes, reference);
-    Evidence evidence = realigned_evidence(region, haplotypes, pileup);
-    assembled = wants_assembly(region, evidence, pileup, reference);
-    if (!assembled) return evidence;
-    RegionHaplotypes more = region_haplotypes(region, all, pileup, reference, ASSEMBLY_FLANK, most);
-    const size_t known = more.haplotypes.size();
-    std::vector<std::string> found = spanned_sequences(region, more, pileup, reference, min_quality);
-    const std::vector<std::string> spelled = assembled_sequences(region, more, pileup, reference, min_quality);
-    found.insert(found.end(), spelled.begin(), spelled.end());
-    add_sequences(more, found, region, reference, most);
-    if (more.haplotypes.size() == known) return evidence;
-    number_alleles(more, reference);
-    return realigned_evidence(region, more, pileup);
+    ComplexRegion here(region, all, pileup, reference, most);
+    here.compared(haplotype_costs(here.comparison, here.haplotypes, pileup).data(), all, pileup, reference, min_quality, most);
+    assembled = here.assembled;
+    if (!here.fresh.empty() && here.aligned(aligned_to_reference(here.fresh, here.more, reference), pileup, reference, most))
+        here.compared_again(haplotype_costs(here.comparison, here.haplotypes, pileup).data(), pileup);
+    return std::move(here.evidence);
 }
 
 }  // namespace baselake::pileup

@@ -268,16 +268,9 @@ inline std::vector<int32_t> phase_sets(const std::vector<Site>& sites, const Gen
     return set;
 }
 
-// Calls every site of a region, wherever it lies. Whether the region was assembled.
-inline bool call_region(const ActiveRegion& active, const std::vector<Candidate>& all, const Pileup& pileup,
-                        const Window& reference, int ploidy, const Parameters& parameters, std::vector<Call>& out) {
-    Evidence evidence;
-    bool assembled = false;
-    if (active.simple) {
-        evidence = simple_evidence(active, all, pileup, reference);
-    } else {
-        evidence = complex_evidence(active, all, pileup, reference, parameters.min_base_quality, most_haplotypes(ploidy), assembled);
-    }
+// Calls every site of a region, wherever it lies, from the evidence of its reads.
+inline void call_evidence(Evidence& evidence, bool simple, const Pileup& pileup, const Window& reference, int ploidy,
+                          const Parameters& parameters, std::vector<Call>& out) {
     for (const Allele& allele : evidence.alleles) evidence.rates.push_back(allele_prior(allele, reference, parameters));
     std::vector<Genotype> genotypes = genotype_costs(evidence.table, ploidy);
     for (Genotype& g : genotypes) g.prior = genotype_prior(masks_of(g, evidence, 0), evidence.rates);
@@ -293,8 +286,7 @@ inline bool call_region(const ActiveRegion& active, const std::vector<Candidate>
     for (const Site& site : sites) seen.push_back(observe(site, evidence, pileup));
     const std::vector<int32_t> sets = phase_sets(sites, best, evidence, seen, pileup);
     for (size_t i = 0; i < sites.size(); ++i)
-        call_site(sites[i], best, evidence, genotypes, seen[i], sets[i], reference, ploidy, parameters, active.simple, unexplained, out);
-    return assembled;
+        call_site(sites[i], best, evidence, genotypes, seen[i], sets[i], reference, ploidy, parameters, simple, unexplained, out);
 }
 
 }  // namespace baselake::pileup

@@ -123,67 +123,93 @@ template <typename Visit> void each_read_near(const Pileup& pileup, const Active
 
 constexpr int32_t SLACK = 5;  // a read may be misplaced by an indel of its own that no haplotype has
 
-// Costs of stretches by haplotypes, row by row. A read that begins right of an insertion lies `shift` further on in the
-// haplotype: the band covers both.
-inline std::vector<float> haplotype_costs(const std::vector<Stretch>& stretches, const RegionHaplotypes& haplotypes,
-                                          const Pileup& pileup, int32_t left, int32_t right) {
-    std::vector<int32_t> read_offsets{0}, haplotype_offsets{0}, read, haplotype, diagonal;
-    std::vector<uint8_t> read_bases, quality, haplotype_bases, open;
-    for (const Stretch& s : stretches) {
-        const Read& of = pileup.reads[static_cast<size_t>(s.read)];
-        const auto from = static_cast<size_t>(s.offset), to = static_cast<size_t>(s.offset + s.length);
-        for (size_t i = from; i < to; ++i) read_bases.push_back(static_cast<uint8_t>(plain_base(of.seq[i])));
-        quality.insert(quality.end(), of.qual.begin() + s.offset, of.qual.begin() + s.offset + s.length);
-        read_offsets.push_back(static_cast<int32_t>(read_bases.size()));
-    }
-    for (const CandidateHaplotype& h : haplotypes.haplotypes) {
-        haplotype_bases.insert(haplotype_bases.end(), h.bases.begin(), h.bases.end());
-        open.insert(open.end(), h.open.begin(), h.open.end());
-        haplotype_offsets.push_back(static_cast<int32_t>(haplotype_bases.size()));
-    }
-    const auto n = haplotypes.haplotypes.size();
-    for (size_t s = 0; s < stretches.size(); ++s) {
-        for (size_t h = 0; h < n; ++h) {
-            read.push_back(static_cast<int32_t>(s));
-            haplotype.push_back(static_cast<int32_t>(h));
-            diagonal.push_back(stretches[s].position - haplotypes.begin);
-        }
-    }
-    std::vector<float> costs(read.size());
-    pairhmm::forward({read_offsets.data(), read_bases.data(), quality.data(), haplotype_offsets.data(), haplotype_bases.data(), open.data(),
-                      open.data(), static_cast<int64_t>(read.size()), read.data(), haplotype.data(), diagonal.data(), left + SLACK,
-                      right + SLACK, costs.data()});
-    return costs;
-}
-
-// Every read of a complex region aligned to each of its haplotypes.
-inline Evidence realigned_evidence(const ActiveRegion& region, const RegionHaplotypes& haplotypes, const Pileup& pileup) {
-    Evidence out;
-    out.alleles = haplotypes.alleles;
-    int32_t left = 0, right = 0;
-    for (const CandidateHaplotype& h : haplotypes.haplotypes) {
-        out.masks.push_back(h.mask);
-        left = std::max(left, -h.shift_min);
-        right = std::max(right, h.shift_max);
-    }
-    const int32_t around = READ_FLANK + std::max(left, right);
+// A region's stretches beside its haplotypes: every one is compared with each.
+struct Comparison {
     std::vector<Stretch> stretches;
+    int32_t left = 0, right = 0;  // the band of all of them
+};
+
+// A read that begins right of an insertion lies its length further on in the haplotype: the band covers both.
+inline Comparison comparison_of(const ActiveRegion& region, const RegionHaplotypes& haplotypes, const Pileup& pileup) {
+    Comparison out;
+    for (const CandidateHaplotype& h : haplotypes.haplotypes) {
+        out.left = std::max(out.left, -h.shift_min);
+        out.right = std::max(out.right, h.shift_max);
+    }
+    const int32_t around = READ_FLANK + std::max(out.left, out.right);
     each_read_near(pileup, region, [&](int32_t r) {
         Stretch s = stretch(pileup.reads[static_cast<size_t>(r)], r, region.start - around, region.end + around);
         s.length = std::min(s.length, MAX_ALIGNED);
-        if (s.length > 0) stretches.push_back(s);
+        if (s.length > 0) out.stretches.push_back(s);
     });
+    out.left += SLACK;
+    out.right += SLACK;
+    return out;
+}
+
+// Comparisons as the PairHMM takes them, a region's after another's; its pairs stand row by row of the stretches.
+struct Pairs {
+    std::vector<int32_t> read_offsets{0}, haplotype_offsets{0}, read, haplotype, diagonal, left, right;
+    std::vector<uint8_t> read_bases, quality, haplotype_bases, open;
+
+    void add(const Comparison& comparison, const RegionHaplotypes& haplotypes, const Pileup& pileup) {
+        const auto first_read = static_cast<int32_t>(read_offsets.size()) - 1, first_haplotype = static_cast<int32_t>(haplotype_offsets.size()) - 1;
+        for (const Stretch& s : comparison.stretches) {
+            const Read& of = pileup.reads[static_cast<size_t>(s.read)];
+            const auto from = static_cast<size_t>(s.offset), to = static_cast<size_t>(s.offset + s.length);
+            for (size_t i = from; i < to; ++i) read_bases.push_back(static_cast<uint8_t>(plain_base(of.seq[i])));
+            quality.insert(quality.end(), of.qual.begin() + s.offset, of.qual.begin() + s.offset + s.length);
+            read_offsets.push_back(static_cast<int32_t>(read_bases.size()));
+        }
+        for (const CandidateHaplotype& h : haplotypes.haplotypes) {
+            haplotype_bases.insert(haplotype_bases.end(), h.bases.begin(), h.bases.end());
+            open.insert(open.end(), h.open.begin(), h.open.end());
+            haplotype_offsets.push_back(static_cast<int32_t>(haplotype_bases.size()));
+        }
+        const auto n = static_cast<int32_t>(haplotypes.haplotypes.size());
+        for (size_t s = 0; s < comparison.stretches.size(); ++s) {
+            for (int32_t h = 0; h < n; ++h) {
+                read.push_back(first_read + static_cast<int32_t>(s));
+                haplotype.push_back(first_haplotype + h);
+                diagonal.push_back(comparison.stretches[s].position - haplotypes.begin);
+                left.push_back(comparison.left);
+                right.push_back(comparison.right);
+            }
+        }
+    }
+};
+
+// Costs of stretches by haplotypes, row by row.
+inline std::vector<float> haplotype_costs(const Comparison& comparison, const RegionHaplotypes& haplotypes, const Pileup& pileup) {
+    Pairs pairs;
+    pairs.add(comparison, haplotypes, pileup);
+    std::vector<float> costs(pairs.read.size());
+    pairhmm::forward({pairs.read_offsets.data(), pairs.read_bases.data(), pairs.quality.data(), pairs.haplotype_offsets.data(),
+                      pairs.haplotype_bases.data(), pairs.open.data(), pairs.open.data(), static_cast<int64_t>(pairs.read.size()),
+                      pairs.read.data(), pairs.haplotype.data(), pairs.diagonal.data(), comparison.left, comparison.right, costs.data()});
+    return costs;
+}
+
+// What the costs of a comparison, row by row, say of the fragments.
+inline Evidence evidence_of(const Comparison& comparison, const RegionHaplotypes& haplotypes, const float* costs, const Pileup& pileup) {
+    Evidence out;
+    out.alleles = haplotypes.alleles;
+    for (const CandidateHaplotype& h : haplotypes.haplotypes) out.masks.push_back(h.mask);
     const size_t n = haplotypes.haplotypes.size();
-    const std::vector<float> all = haplotype_costs(stretches, haplotypes, pileup, left, right);
     FragmentSums sums(n);
-    std::vector<float> costs(n);
-    for (size_t k = 0; k < stretches.size(); ++k) {
-        for (size_t h = 0; h < n; ++h) costs[h] = all[k * n + h];
-        if (*std::min_element(costs.begin(), costs.end()) <= POOR_FIT) sums.add(pileup, stretches[k].read, costs.data());
+    for (size_t k = 0; k < comparison.stretches.size(); ++k) {
+        const float* row = costs + k * n;
+        if (*std::min_element(row, row + n) <= POOR_FIT) sums.add(pileup, comparison.stretches[k].read, row);
         else ++out.misfits;
     }
     sums.write(pileup, out);
     return out;
+}
+
+// Every read of a complex region aligned to each of its haplotypes.
+inline Evidence realigned_evidence(const ActiveRegion& region, const RegionHaplotypes& haplotypes, const Pileup& pileup) {
+    const Comparison comparison = comparison_of(region, haplotypes, pileup);
+    return evidence_of(comparison, haplotypes, haplotype_costs(comparison, haplotypes, pileup).data(), pileup);
 }
 
 }  // namespace baselake::pileup

@@ -11,18 +11,9 @@
 #include <limits>
 #include <vector>
 
-namespace baselake::pileup {
+#include "model.h"
 
-// Errors at one place are not independent (the same motif trips the same chemistry), so the k-th one counts for
-// (1 - 0.03) x 0.83^k + 0.03 of the first: MAQ's dependency model (Li, Ruan and Durbin 2008,
-// doi:10.1101/gr.078212.108) with the constants bcftools has settled on.
-constexpr double DEPENDENCY = 0.83;
-constexpr double DEPENDENCY_FLOOR = 0.03;
-constexpr double STRAND_ARTEFACT_COST = 50;  // one place in a hundred thousand misreads on one strand
-constexpr double ARTEFACT_SHAPE = 4;
-constexpr float CLEAR_ERROR = 3;  // a misfit of less is as good as a fit
-constexpr double HALF_COST = 3.0102999566398120;  // a fragment picks one of two copies
-constexpr double MIN_ERROR_COST = 30;             // a typical error, where only a count of them is known
+namespace baselake::pileup {
 
 inline double dependency_weight(int rank) {
     return (1 - DEPENDENCY_FLOOR) * std::pow(DEPENDENCY, rank) + DEPENDENCY_FLOOR;
@@ -33,7 +24,6 @@ inline double add_costs(double a, double b) {  // -10 log10 of a sum of likeliho
     return std::isinf(high) ? low : low - 10 * std::log10(1 + std::pow(10.0, (low - high) / 10));
 }
 
-constexpr int MAX_PLOIDY = 8;
 constexpr size_t MAX_GENOTYPES = 4000;  // of one region: what a ploidy leaves of its haplotypes is bounded by it
 
 // One genotype: the haplotype or allele of each copy, none before a smaller one.
@@ -133,7 +123,7 @@ class ErrorAccount {
 
   private:
     std::vector<std::vector<float>> groups_;  // errors by allele and strand
-    std::array<double, 64> weight_;
+    std::array<double, RANKS> weight_;
     std::array<int, 2> fragments_{};
 };
 

@@ -1,16 +1,14 @@
 // The pileup caller for a CPU: Arrow buffers of a region's alignments in, arrays of genotyped alleles out.
-#include "compute/pileup/blocks.h"
+#include "compute/pileup/calling.h"
 #include "lake/arrow_columns.h"
+
+#include <optional>
 
 namespace py = pybind11;
 using namespace baselake;
 using namespace baselake::pileup;
 
 namespace {
-
-constexpr int32_t LONGEST_READ = 1000;  // longer ones have errors of another kind
-constexpr int32_t REACH = 500;           // how far from an active region what is found in it may lie
-constexpr int32_t PADDING = 2000;        // reads this far outside a region still shape what is called inside
 
 // The arrays stay alive with the dict that holds them: every conversion to In<T> of an array of that type and
 // layout is a view.
@@ -52,28 +50,7 @@ Parameters parameters(const py::dict& given) {
     return out;
 }
 
-struct Contig {
-    const char* bases;
-    int32_t length;
-    explicit Contig(const In<uint8_t>& array) : bases(reinterpret_cast<const char*>(array.data())), length(static_cast<int32_t>(array.size())) {}
-};
-
-struct Prepared {
-    Pileup pileup;
-    Window reference;
-};
-
-Prepared prepare(const Alignments& rows, const Contig& contig, const Region& region, const Parameters& parameters) {
-    std::vector<Read> reads = usable_reads(rows, parameters, contig.length, region.start - PADDING, region.end + PADDING);
-    int32_t begin = region.start, end = region.end;
-    for (const Read& read : reads) {
-        begin = std::min(begin, read.start);
-        end = std::max(end, read.end);
-    }
-    Window reference(contig.bases, contig.length, begin - PADDING, end + PADDING);
-    Pileup pileup = pile_up(std::move(reads), reference, parameters);
-    return {std::move(pileup), std::move(reference)};
-}
+Contig contig_of(const In<uint8_t>& array) { return {reinterpret_cast<const char*>(array.data()), static_cast<int32_t>(array.size())}; }
 
 template <typename T, typename Row, typename Get> py::array_t<T> column(const std::vector<Row>& rows, Get get) {
     std::vector<T> out;
@@ -118,32 +95,10 @@ py::dict call_columns(const std::vector<Call>& calls) {
     return out;
 }
 
-py::dict call(const py::dict& columns, const In<uint8_t>& bases, int32_t start, int32_t end, int ploidy, const py::dict& given) {
-    const Alignments rows = alignments(columns);
-    const Parameters limits = parameters(given);
-    const Contig contig(bases);
-    const Region region{start, end, ploidy};
-    std::vector<Call> calls;
-    std::vector<Block> blocks;
-    std::array<int64_t, 3> regions{};  // simple, realigned, assembled
-    {
-        py::gil_scoped_release release;
-        const Prepared prepared = prepare(rows, contig, region, limits);
-        const std::vector<Candidate> found = candidates(prepared.pileup, prepared.reference);
-        for (const ActiveRegion& active : active_regions(found, prepared.pileup, prepared.reference)) {
-            const int32_t reach = active.simple ? 1 : REACH;
-            if (active.start - reach >= end || active.end + reach <= start) continue;
-            const bool assembled = call_region(active, found, prepared.pileup, prepared.reference, ploidy, limits, calls);
-            if (active.start >= start && active.start < end) ++regions[active.simple ? 0 : assembled ? 2 : 1];
-        }
-        blocks = reference_blocks(prepared.pileup, prepared.reference, region, calls);
-        std::erase_if(calls, [&](const Call& c) { return c.start < start || c.start >= end; });
-        std::stable_sort(calls.begin(), calls.end(), [](const Call& a, const Call& b) {
-            return std::tie(a.start, a.ref, a.alt) < std::tie(b.start, b.ref, b.alt);
-        });
-    }
-    py::dict out = call_columns(calls);
-    out["regions"] = py::make_tuple(regions[0], regions[1], regions[2]);
+py::dict called_columns(const Called& called) {
+    py::dict out = call_columns(called.calls);
+    const std::vector<Block>& blocks = called.blocks;
+    out["regions"] = py::make_tuple(called.regions[0], called.regions[1], called.regions[2]);
     py::dict columns_of_blocks;
     columns_of_blocks["start"] = column<int32_t>(blocks, [](const Block& b) { return b.start; });
     columns_of_blocks["end"] = column<int32_t>(blocks, [](const Block& b) { return b.end; });
@@ -155,10 +110,92 @@ py::dict call(const py::dict& columns, const In<uint8_t>& bases, int32_t start, 
     return out;
 }
 
+py::dict call(const py::dict& columns, const In<uint8_t>& bases, int32_t start, int32_t end, int ploidy, const py::dict& given) {
+    const Alignments rows = alignments(columns);
+    const Parameters limits = parameters(given);
+    const Contig contig = contig_of(bases);
+    Called called;
+    {
+        py::gil_scoped_release release;
+        called = Calling(rows, contig, {start, end, ploidy}, limits).on_cpu();
+    }
+    return called_columns(called);
+}
+
+// The stages for Python; each is asked for once, in order.
+class StagedCalling {
+  public:
+    StagedCalling(py::dict columns, In<uint8_t> bases, int32_t start, int32_t end, int ploidy, const py::dict& given)
+        : columns_(std::move(columns)), bases_(std::move(bases)) {
+        const Alignments rows = alignments(columns_);
+        const Parameters limits = parameters(given);
+        const Contig contig = contig_of(bases_);
+        py::gil_scoped_release release;
+        calling_.emplace(rows, contig, Region{start, end, ploidy}, limits);
+    }
+    py::dict pairs() {
+        return released<Pairs>([&] { return calling_->pairs(); });
+    }
+    py::dict compared(const In<float>& costs) {
+        return released<Sequences>([&] { return calling_->compared(costs.data()); });
+    }
+    py::dict aligned(const In<int32_t>& offsets, const In<int32_t>& ops) {
+        return released<Pairs>([&] { return calling_->aligned(offsets.data(), ops.data()); });
+    }
+    py::dict compared_again(const In<float>& costs) {
+        Called called;
+        {
+            py::gil_scoped_release release;
+            called = calling_->compared_again(costs.data());
+        }
+        return called_columns(called);
+    }
+
+  private:
+    static py::dict arrays(Pairs&& p) {
+        py::dict out;
+        out["read_offsets"] = to_numpy(std::move(p.read_offsets));
+        out["read_bases"] = to_numpy(std::move(p.read_bases));
+        out["quality"] = to_numpy(std::move(p.quality));
+        out["haplotype_offsets"] = to_numpy(std::move(p.haplotype_offsets));
+        out["haplotype_bases"] = to_numpy(std::move(p.haplotype_bases));
+        out["open"] = to_numpy(std::move(p.open));
+        out["read"] = to_numpy(std::move(p.read));
+        out["haplotype"] = to_numpy(std::move(p.haplotype));
+        out["diagonal"] = to_numpy(std::move(p.diagonal));
+        out["left"] = to_numpy(std::move(p.left));
+        out["right"] = to_numpy(std::move(p.right));
+        return out;
+    }
+    static py::dict arrays(Sequences&& s) {
+        py::dict out;
+        out["query_offsets"] = to_numpy(std::move(s.query_offsets));
+        out["query_bases"] = to_numpy(std::move(s.query_bases));
+        out["target_offsets"] = to_numpy(std::move(s.target_offsets));
+        out["target_bases"] = to_numpy(std::move(s.target_bases));
+        out["query"] = to_numpy(std::move(s.query));
+        out["target"] = to_numpy(std::move(s.target));
+        return out;
+    }
+    template <typename Flat, typename Make> static py::dict released(Make make) {
+        Flat flat;
+        {
+            py::gil_scoped_release release;
+            flat = make();
+        }
+        return arrays(std::move(flat));
+    }
+
+    // Reads are views of the columns, which must live as long.
+    py::dict columns_;
+    In<uint8_t> bases_;
+    std::optional<Calling> calling_;
+};
+
 py::dict triage(const py::dict& columns, const In<uint8_t>& bases, int32_t start, int32_t end, const py::dict& given) {
     const Alignments rows = alignments(columns);
     const Parameters limits = parameters(given);
-    const Contig contig(bases);
+    const Contig contig = contig_of(bases);
     std::vector<int32_t> depth;
     std::vector<float> active;
     std::vector<ActiveRegion> regions;
@@ -183,7 +220,7 @@ py::dict triage(const py::dict& columns, const In<uint8_t>& bases, int32_t start
 }
 
 py::dict events(const py::dict& columns, const In<uint8_t>& bases, int32_t start, int32_t end, const py::dict& given) {
-    const Prepared prepared = prepare(alignments(columns), Contig(bases), Region{start, end, 2}, parameters(given));
+    const Prepared prepared = prepare(alignments(columns), contig_of(bases), Region{start, end, 2}, parameters(given));
     const std::vector<Event>& found = prepared.pileup.events;
     py::dict out;
     out["position"] = column<int32_t>(found, [](const Event& e) { return e.allele.position; });
@@ -204,7 +241,7 @@ py::tuple genotypes(const In<float>& costs, const In<float>& caps, const In<uint
 }
 
 py::tuple normalise(const In<uint8_t>& bases, int32_t position, int32_t ref_length, const std::string& alt) {
-    const Contig contig(bases);
+    const Contig contig = contig_of(bases);
     const Window reference(contig.bases, contig.length, 0, contig.length);
     const Spelling spelled = vcf_spelling(left_aligned({position, ref_length, alt}, reference), reference);
     return py::make_tuple(spelled.start, spelled.ref, spelled.alt);
@@ -216,8 +253,17 @@ PYBIND11_MODULE(_twin, module) {
     module.attr("PADDING") = PADDING;
     module.attr("LONGEST_READ") = LONGEST_READ;
     module.attr("MAX_PLOIDY") = MAX_PLOIDY;
+    module.attr("DEPENDENCY") = DEPENDENCY;
+    module.attr("DEPENDENCY_FLOOR") = DEPENDENCY_FLOOR;
     module.attr("GQ_BANDS") = py::make_tuple(GQ_BANDS[0], GQ_BANDS[1], GQ_BANDS[2]);
+    module.attr("SLACK_OF_HAPLOTYPES") = SLACK_OF_HAPLOTYPES;
     module.def("call", &call);
+    py::class_<StagedCalling>(module, "StagedCalling")
+        .def(py::init<py::dict, In<uint8_t>, int32_t, int32_t, int, const py::dict&>())
+        .def("pairs", &StagedCalling::pairs)
+        .def("compared", &StagedCalling::compared)
+        .def("aligned", &StagedCalling::aligned)
+        .def("compared_again", &StagedCalling::compared_again);
     module.def("triage", &triage);
     // The parts of the model that reference.py spells out, for the tests that hold the two together.
     module.def("events", &events);

@@ -10,16 +10,14 @@
 #include <string>
 #include <vector>
 
+#include "model.h"
+
 namespace baselake::smithwaterman {
 
 constexpr int LANES = 8;
 using Lanes __attribute__((vector_size(32))) = int32_t;
 using Moves __attribute__((vector_size(8))) = uint8_t;
 
-// Scores; a gap of n bases has open + (n - 1) x extend.
-struct Scores {
-    int32_t match, mismatch, open, extend;
-};
 // GATK's, of haplotypes to the reference: a gap is preferred to two mismatches close together.
 constexpr Scores HAPLOTYPE_SCORES{200, -150, -260, -11};
 
@@ -46,10 +44,6 @@ struct Alignment {
     int32_t score;
     std::vector<Op> ops;
 };
-
-constexpr int32_t UNREACHABLE = -(1 << 29);
-// Bits of a move: where the best score of a cell comes from, and whether its gaps go on.
-constexpr uint8_t FROM_DELETION = 1, FROM_INSERTION = 2, DELETION_GOES_ON = 4, INSERTION_GOES_ON = 8;
 
 // Pairs [first, first + count), count at most LANES.
 inline void align_lanes(const Batch& batch, int64_t first, int count, Alignment* out) {
@@ -144,6 +138,11 @@ inline std::vector<Alignment> align(const Batch& batch) {
         align_lanes(batch, i, static_cast<int>(std::min<int64_t>(LANES, batch.pairs - i)), out.data() + i);
     return out;
 }
+
+// Operations as a device gives them: the length in the upper bits, below them the kind as its place in "MID".
+constexpr int32_t KIND_BITS = 2;
+inline int32_t packed(const Op& op) { return op.length << KIND_BITS | (op.kind == 'M' ? 0 : op.kind == 'I' ? 1 : 2); }
+inline Op unpacked(int32_t op) { return {"MID"[op & 3], op >> KIND_BITS}; }
 
 inline std::string cigar(const std::vector<Op>& ops) {
     std::string out;

@@ -18,7 +18,7 @@ from baselake.catalog.references import Reference, add_reference, open_reference
 from baselake.catalog.samples import describe_sample, sample_names
 from baselake.catalog.snapshots import At, name_snapshot, unname_snapshot
 from baselake.config import acting_user, keys_folder
-from baselake.errors import MissingDependencyError, NotFoundError
+from baselake.errors import NotFoundError
 from baselake.lake.region import Region, parse_region
 from baselake.native import check_processor
 from baselake.progress import QUIET, Progress
@@ -148,23 +148,24 @@ class Lake:
             samples: which; none means all.
             reference: on which assembly; None takes the only one.
             region: only there, as samtools writes regions: `20:10,000,001-10,100,000`; None: everywhere.
-            device: `cpu`; `auto` takes the fastest there is, which is the CPU in this release.
+            device: `cpu`, `gpu` (every GPU), `gpu:N` (that one), or `auto`: every GPU, else the CPU. Aligning is the
+                CPU's. Calls do not depend on it.
 
         Raises:
-            NotFoundError: no such sample, reference or contig, or a sample without reads.
-            MissingDependencyError: there is no such device.
+            InputError: the device is none of these.
+            NotFoundError: no such sample, reference, contig or GPU, or a sample without reads.
+            MissingDependencyError: a GPU is asked for, and CuPy is not installed.
         """
-        if device not in ("auto", "cpu"):
-            raise MissingDependencyError(
-                f"this release has no kernels for device {device!r}", "", "Use --device cpu"
-            )
         from baselake.compute.align import align_samples
         from baselake.compute.call import call_samples
+        from baselake.compute.device import choose_devices
+
+        gpus = choose_devices(device)
 
         chosen, assembly = self._samples(samples), self._reference(reference)
         where = self._region(assembly, region)
         align_samples(self.catalog, chosen, assembly, progress=self._progress)
-        call_samples(self.catalog, chosen, assembly, region=where, progress=self._progress)
+        call_samples(self.catalog, chosen, assembly, region=where, progress=self._progress, gpus=gpus)
 
     def sql(self, query: str) -> pa.Table:
         """Rows of a query.

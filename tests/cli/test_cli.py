@@ -74,7 +74,7 @@ def test_errors_say_what_where_and_what_to_do(lake: Path, tmp_path: Path) -> Non
     for arguments, where, expected in (
         (["status"], tmp_path / "absent", f"{tmp_path / 'absent'}: no lake here. Run: baselake init"),
         (["call", "NA1"], lake, "no sample 'NA1'"),
-        (["call", "--device", "gpu"], lake, "no kernels for device 'gpu'. Use --device cpu"),
+        (["call", "--device", "tpu"], lake, "'tpu' is no device. Give auto, cpu, gpu or gpu:N"),
         (["ingest", tmp_path / "absent.fastq"], lake, f"{tmp_path / 'absent.fastq'}: no such file"),
         (["reference", "add", tmp_path / "absent.fa", "--name", "x"], lake, "absent.fa: no such file"),
         (["sql", "FROM runs", "--at", "99999"], lake, "no snapshot 99999"),

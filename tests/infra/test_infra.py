@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,12 @@ def test_systemd_takes_the_unit(name: str, tmp_path: Path) -> None:
 def test_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", (INFRA / "README.md").read_text()):
         assert (INFRA / target).exists(), target
+
+
+def test_the_container_installs_the_extra_that_exists() -> None:
+    text = (INFRA / "cuda.Containerfile").read_text()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (wanted,) = re.findall(r"'/src\[(\w+)\]'", text)
+    assert any(package.startswith("cupy") for package in extras[wanted])
+    python = re.findall(r"^FROM \S+python:(\d+\.\d+)", text, re.MULTILINE)
+    assert set(python) == {"3.11"}

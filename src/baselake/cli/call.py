@@ -11,10 +11,10 @@ from baselake.cli.options import common, open_for_writing, reference_option, reg
 @region_option
 @click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "gpu"]),
+    metavar="[auto|cpu|gpu|gpu:N]",
     default="auto",
     show_default=True,
-    help="Where to compute; this release has kernels for the CPU only.",
+    help="Where to compute: every GPU, else the CPU (auto); every GPU (gpu), or that one. Calls are the same.",
 )
 @common
 def command(samples: tuple[str, ...], reference: str | None, region: str | None, device: str) -> None:

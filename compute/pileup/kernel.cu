@@ -1,0 +1,124 @@
+// The genotype likelihoods of genotype.h for a GPU: a warp has one genotype of one table of fragments by alleles.
+//
+// Lanes share the fragments out. What the k-th error of an allele and a strand weighs needs their order by cost: an
+// error's rank is the number of greater ones, which lanes count side by side in shared memory.
+#include "compute/pileup/model.h"
+
+namespace baselake::pileup {
+
+constexpr int THREADS = 128;  // of a block
+constexpr int LANES = 32;
+constexpr unsigned WARP = 0xffffffffu;
+constexpr int NO_ERROR = -1;
+
+// Tables one after another: of table i fragments [offsets[i], offsets[i + 1]), and costs from cost_offsets[i], row by row.
+struct Tables {
+    const int* offsets;
+    const int* alleles;
+    const long long* cost_offsets;
+    const float* costs;            // relative to a fragment's best allele, and capped
+    const unsigned char* reverse;  // by fragment
+    const double* weights;         // of an error by its rank
+    const double* log_factorials;  // natural; up to 4 more than a table has fragments
+};
+
+__device__ __forceinline__ double sum_of_warp(double value) {
+#pragma unroll
+    for (int apart = LANES / 2; apart; apart /= 2) value += __shfl_xor_sync(WARP, value, apart);
+    return value;
+}
+__device__ __forceinline__ int sum_of_warp(int value) {
+#pragma unroll
+    for (int apart = LANES / 2; apart; apart /= 2) value += __shfl_xor_sync(WARP, value, apart);
+    return value;
+}
+
+constexpr double PHRED = 4.342944819032518;  // 10 / ln 10
+
+__device__ __forceinline__ double log_choose_cost(const double* log_factorials, int n, int k) {
+    return PHRED * (log_factorials[n] - log_factorials[k] - log_factorials[n - k]);
+}
+__device__ __forceinline__ double artefact_cost(const double* log_factorials, int n, int k) {
+    constexpr int A = ARTEFACT_SHAPE;
+    const double prior = log_factorials[0] + log_factorials[A - 1] - log_factorials[A];
+    return PHRED * (prior - (log_factorials[k] + log_factorials[A - 1 + n - k] - log_factorials[A + n]));
+}
+
+// The cost of all fragments of a table under one genotype. `low` and `group` are the warp's own, one place a fragment.
+__device__ __forceinline__ double genotype_cost(const Tables& tables, int table, const short* copies, int ploidy, float* low, short* group) {
+    const int lane = static_cast<int>(threadIdx.x) % LANES, first = tables.offsets[table], count = tables.offsets[table + 1] - first;
+    const int n = tables.alleles[table];
+    const float* costs = tables.costs + tables.cost_offsets[table];
+    const bool same = copies[0] == copies[ploidy - 1];
+    double cost = 0;
+    int backwards = 0;
+    for (int f = lane; f < count; f += LANES) {
+        const float* row = costs + static_cast<long long>(f) * n;
+        int best = 0;
+        for (int a = 1; a < n; ++a) best = row[a] < row[best] ? a : best;
+        float least = row[copies[0]];
+        for (int c = 1; c < ploidy; ++c) least = min(least, row[copies[c]]);
+        if (!same) {
+            double likelihood = 0;
+            for (int c = 0; c < ploidy; ++c) likelihood += powf(10.0f, (least - row[copies[c]]) / 10);
+            cost -= 10 * log10(likelihood / ploidy);
+        }
+        const int reversed = tables.reverse[first + f] != 0;
+        backwards += reversed;
+        low[f] = least;
+        group[f] = static_cast<short>(least > 0 ? 2 * best + reversed : NO_ERROR);
+    }
+    __syncwarp();
+    double shared = 0, independent = 0;
+    int errors = 0;
+    for (int f = lane; f < count; f += LANES) {
+        if (group[f] == NO_ERROR) continue;
+        int rank = 0;
+        for (int other = 0; other < count; ++other)
+            rank += group[other] == group[f] && (low[other] > low[f] || (low[other] == low[f] && other < f));
+        shared += tables.weights[min(rank, RANKS - 1)] * low[f];
+        independent += low[f];
+        errors += low[f] >= CLEAR_ERROR;
+    }
+    cost = sum_of_warp(cost);
+    shared = sum_of_warp(shared);
+    independent = sum_of_warp(independent);
+    errors = sum_of_warp(errors);
+    backwards = sum_of_warp(backwards);
+    double saved = 0;
+    for (int g = 0; g < 2 * n; ++g) {
+        double sum = 0;
+        int here = 0;
+        for (int f = lane; f < count; f += LANES) {
+            if (group[f] != g) continue;
+            sum += low[f];
+            here += low[f] >= CLEAR_ERROR;
+        }
+        here = sum_of_warp(here);
+        if (here < 2) continue;
+        sum = sum_of_warp(sum);
+        const int strand = g % 2 ? backwards : count - backwards;
+        saved = max(saved, sum - STRAND_ARTEFACT_COST - artefact_cost(tables.log_factorials, strand, here));
+    }
+    const double as_shared = shared + log_choose_cost(tables.log_factorials, count, errors);
+    return cost + min(min(independent, as_shared), independent - saved);
+}
+
+}  // namespace baselake::pileup
+
+using namespace baselake::pileup;
+
+// Genotype g is `ploidy` copies from copies[g x ploidy] of table table_of[g]; a warp has `room` places of shared memory.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    pileup_genotypes(const int* offsets, const int* alleles, const long long* cost_offsets, const float* costs, const unsigned char* reverse,
+                     const double* weights, const double* log_factorials, const int* table_of, const short* copies, int ploidy, int count,
+                     int room, double* out) {
+    extern __shared__ float places[];
+    const int warp = static_cast<int>(threadIdx.x) / LANES, genotype = static_cast<int>(blockIdx.x) * (THREADS / LANES) + warp;
+    if (genotype >= count) return;
+    float* low = places + warp * room;
+    short* group = reinterpret_cast<short*>(places + (THREADS / LANES) * room) + warp * room;
+    const double cost = genotype_cost({offsets, alleles, cost_offsets, costs, reverse, weights, log_factorials}, table_of[genotype],
+                                      copies + static_cast<long long>(genotype) * ploidy, ploidy, low, group);
+    if (threadIdx.x % LANES == 0) out[genotype] = cost;
+}

@@ -1,0 +1,20 @@
+// The constants of genotype likelihoods, for the CPU's kernel and the GPU's.
+#pragma once
+
+namespace baselake::pileup {
+
+// Errors at one place are not independent (the same motif trips the same chemistry), so the k-th one counts for
+// (1 - 0.03) x 0.83^k + 0.03 of the first: MAQ's dependency model (Li, Ruan and Durbin 2008,
+// doi:10.1101/gr.078212.108) with the constants bcftools has settled on.
+constexpr double DEPENDENCY = 0.83;
+constexpr double DEPENDENCY_FLOOR = 0.03;
+constexpr double STRAND_ARTEFACT_COST = 50;  // one place in a hundred thousand misreads on one strand
+constexpr int ARTEFACT_SHAPE = 4;
+constexpr float CLEAR_ERROR = 3;  // a misfit of less is as good as a fit
+constexpr double HALF_COST = 3.0102999566398120;  // a fragment picks one of two copies
+constexpr double MIN_ERROR_COST = 30;             // a typical error, where only a count of them is known
+
+constexpr int MAX_PLOIDY = 8;
+constexpr int RANKS = 64;  // errors beyond so many count as the last of them
+
+}  // namespace baselake::pileup

@@ -1,0 +1,62 @@
+"""The GPU's benchmark runs, and ends where results differ."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from baselake.compute import device
+
+from ..compute.slices import alignments_of
+from ..cuda_emulation.build import ROOT
+from ..cuda_emulation.device import Machine
+
+
+@pytest.fixture(scope="module")
+def module() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("gpu", ROOT / "benchmarks" / "gpu.py")
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules["gpu"] = loaded
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+SMALL = ["--pairs", "40", "--megabytes", "1", "--rounds", "1"]
+
+
+@pytest.fixture(autouse=True)
+def emulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "array_module", lambda: Machine().module)
+
+
+def test_every_part_is_printed(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    module.main(SMALL)
+    out = capsys.readouterr().out
+    assert "emulated, 1 multiprocessors" in out
+    for row in (
+        "| to the device |",
+        "| 11 | pairhmm_float_2 |",
+        "| 255 | pairhmm_float_32 |",
+        "| 8 pairs |",
+        "| 8 tables |",
+    ):
+        assert row in out
+
+
+def test_a_difference_ends_it(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = np.zeros(40, np.float32)
+    monkeypatch.setattr(module, "gpu_costs", lambda *_: wrong)
+    with pytest.raises(SystemExit, match="PairHMM, band 11: the GPU gives other results"):
+        module.main(SMALL)
+
+
+def test_alignments_are_read_as_the_accuracy_tests_read_them(module: ModuleType, shared_data: Path) -> None:
+    bam = shared_data / "accuracy_NA12878_chr20" / "NA12878_S1.chr20.10_10p1mb.bam"
+    rows = module.alignments(bam, "chr20", 10_000_000, 10_001_000)
+    assert rows.equals(alignments_of(bam, "chr20", 10_000_000, 10_001_000).select(rows.column_names))
+    assert rows.num_rows > 100

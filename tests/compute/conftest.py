@@ -1,0 +1,24 @@
+"""The devices that kernels are tested on: the emulated one always, a real one where there is one."""
+
+import pytest
+
+from baselake.compute.device import Gpu, visible_gpus
+from baselake.errors import MissingDependencyError
+
+from ..cuda_emulation.device import Machine
+
+
+def _real() -> Gpu:
+    try:
+        gpus = visible_gpus()
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    if not gpus:
+        pytest.skip("CUDA finds no GPU")
+    return gpus[0]
+
+
+@pytest.fixture(params=["emulated", pytest.param("device", marks=pytest.mark.gpu)])
+def gpu(request: pytest.FixtureRequest) -> Gpu:
+    """A GPU, emulated or real: one body of tests for both."""
+    return Gpu(Machine().module, 0) if request.param == "emulated" else _real()
