@@ -4,7 +4,7 @@ Each method parses nothing and renders nothing: it calls the one function that d
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -60,13 +60,13 @@ class Lake:
         include_filtered: bool = False,
         no_calls: str = "bin",
     ) -> None:
-        """Import run folders and FASTQ, SAM, BAM or CRAM files; what is in the lake already is not imported again.
+        """Import run folders and FASTQ, SAM, BAM, CRAM, VCF or BCF files, each content once.
 
         Args:
             paths: sequencers' run folders, files, or folders of files.
             sample: the sample they are of; None takes it from read groups or file names.
             library: the library; None takes it from read groups, or the sample's name.
-            reference: the assembly that alignments are on; None finds it by the header's sequences.
+            reference: the assembly that alignments or calls are on; None finds it by the header's sequences.
             sex: `male` or `female`, recorded with the sample.
             sample_sheet: of a run folder, which sample has which index; None takes the sheet in the folder.
             allow_missing: of a run folder, what may be absent: `positions`, `tiles`, `checksums`.
@@ -188,15 +188,26 @@ class Lake:
     def export_vcf(
         self,
         path: str | os.PathLike[str],
-        sample: str,
+        sample: str | Sequence[str],
         *,
         reference: str | None = None,
         region: str | None = None,
     ) -> int:
-        """Write a sample's calls as VCF (`.vcf`, or bgzipped and indexed `.vcf.gz`); the number of records."""
+        """Write calls as VCF (`.vcf`, or bgzipped and indexed `.vcf.gz`); the number of records.
+
+        Args:
+            path: the file.
+            sample: whose; several only where they were imported together.
+            reference: the assembly; None: the only one.
+            region: only there.
+        """
         from baselake.catalog.export.vcf import export_vcf
 
-        return self._export_calls("vcf", export_vcf, Path(path), sample, reference, region)
+        samples = self._samples([sample] if isinstance(sample, str) else sample)
+        assembly = self._reference(reference)
+        for each in samples:
+            self._audit_export("vcf", each, region)
+        return export_vcf(self.catalog, samples, assembly, Path(path), self._region(assembly, region))
 
     def alignments(self, sample: str, region: str, *, reference: str | None = None) -> pa.Table:
         """A sample's alignments that overlap a region, all columns of `alignments`, by start.
@@ -232,7 +243,10 @@ class Lake:
         """Write a sample's calls and the reference blocks between them as gVCF, named as `export_vcf`'s file is."""
         from baselake.catalog.export.gvcf import export_gvcf
 
-        return self._export_calls("gvcf", export_gvcf, Path(path), sample, reference, region)
+        assembly = self._reference(reference)
+        self._audit_export("gvcf", sample, region)
+        where = self._region(assembly, region)
+        return export_gvcf(self.catalog, self._sample(sample), assembly, Path(path), where)
 
     def export_bam(
         self,
@@ -377,19 +391,6 @@ class Lake:
 
     def _reference(self, name: str | None) -> Reference:
         return open_reference(self.catalog, name)
-
-    def _export_calls(
-        self,
-        form: str,
-        write: Callable[[Catalog, str, Reference, Path, Region | None], int],
-        path: Path,
-        sample: str,
-        reference: str | None,
-        region: str | None,
-    ) -> int:
-        assembly = self._reference(reference)
-        self._audit_export(form, sample, region)
-        return write(self.catalog, self._sample(sample), assembly, path, self._region(assembly, region))
 
     def _region(self, reference: Reference, text: str | None) -> Region | None:
         return None if text is None else parse_region(text, reference.lengths)

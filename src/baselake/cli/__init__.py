@@ -19,7 +19,7 @@ from baselake.errors import BaselakeError, StorageError
 _VERBS = {
     "init": "Create an empty lake.",
     "reference": "Register reference assemblies.",
-    "ingest": "Import a sequencer's run folder, or FASTQ, SAM, BAM, CRAM files.",
+    "ingest": "Import a sequencer's run folder, or FASTQ, SAM, BAM, CRAM, VCF, BCF files.",
     "watch": "Import every run that appears in a folder, for ever.",
     "align": "Align reads, sort, mark duplicates.",
     "call": "Call germline variants; runs what is missing before.",
