@@ -24,6 +24,8 @@ from baselake.native import check_processor
 from baselake.progress import QUIET, Progress
 
 if TYPE_CHECKING:
+    import polars
+
     from baselake.catalog.erase.erasure import Erased
     from baselake.catalog.export.bam import Format
     from baselake.catalog.upkeep.backup import Backup
@@ -179,6 +181,48 @@ class Lake:
         with self.catalog.reading():
             return relation.to_arrow_table()
 
+    def query(self, question: str, *arguments: object, **named: object) -> pa.Table:
+        """The answer to a question with a name, as `lake.query("de_novo", "family1", min_depth=10)`.
+
+        Args:
+            question: one of the table macros in docs/questions.md.
+            arguments: its arguments, in order.
+            named: further ones, by name.
+
+        Raises:
+            NotFoundError: no such question, or no such sample, family, cohort or contig.
+            InputError: arguments are missing, too many or of the wrong kind.
+        """
+        return self.sql(self.question_sql(question, *arguments, **named))
+
+    def stream(self, question: str, *arguments: object, **named: object) -> pa.RecordBatchReader:
+        """The same answer, computed as its batches are read."""
+        sql = self.question_sql(question, *arguments, **named)
+        self.audit_sql(sql)
+        return self.catalog.stream(sql)
+
+    def lazy(self, question: str, *arguments: object, **named: object) -> "polars.LazyFrame":
+        """The same answer as a frame of Polars that is computed when it is collected.
+
+        Raises:
+            MissingDependencyError: Polars is not installed.
+        """
+        try:
+            import polars  # noqa: F401
+        except ImportError as error:
+            raise MissingDependencyError("Polars is not installed", "", "Run: pip install polars") from error
+        sql = self.question_sql(question, *arguments, **named)
+        self.audit_sql(sql)
+        relation = self.catalog.relation(sql)
+        assert relation is not None  # it is a SELECT
+        return relation.pl(lazy=True)
+
+    def question_sql(self, question: str, *arguments: object, **named: object) -> str:
+        """The SQL of a question; see `baselake.catalog.questions.question_sql`."""
+        from baselake.catalog.questions import question_sql
+
+        return question_sql(self.catalog, question, arguments, named)
+
     def audit_sql(self, query: str) -> None:
         """Set a query down in the audit of a lake whose reads are audited; what it has in quotes is left out."""
         from baselake.catalog.audit import without_literals
@@ -313,6 +357,18 @@ class Lake:
         describe_sample(
             self.catalog, self._sample(sample), sex=sex, family=family, father=father, mother=mother
         )
+
+    def add_pedigree(self, path: str | os.PathLike[str]) -> None:
+        """Tell the lake of the families of a PED file; see `baselake.catalog.pedigree.add_pedigree`."""
+        from baselake.catalog.pedigree import add_pedigree
+
+        add_pedigree(self.catalog, Path(path))
+
+    def set_cohort(self, name: str, samples: Sequence[str]) -> None:
+        """Give a set of samples a name; none: the name goes; see `baselake.catalog.pedigree.set_cohort`."""
+        from baselake.catalog.pedigree import set_cohort
+
+        set_cohort(self.catalog, name, samples)
 
     def snapshots(self) -> pa.Table:
         """Every snapshot: number, time, names, which job made it, and what it brought."""
