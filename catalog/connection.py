@@ -229,8 +229,8 @@ def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
                 connection.execute("BEGIN")
     # Views use macros, and macros that are tables use views.
     for folder in ("macros", "views", "table_macros"):
-        for statement in sorted((_SQL / folder).glob("*.sql")):
-            connection.execute(statement.read_text())
+        for text in _dependent_last(_SQL / folder):
+            connection.execute(text)
     connection.execute("COMMIT")
     # Of columns first: those of a table that has statistics are left alone.
     for statement in sorted((_SQL / "statistics").glob("*.sql")):
@@ -247,6 +247,24 @@ def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
             "UPDATE __ducklake_metadata_lake.ducklake_table SET path = ? WHERE table_name = ?",
             [f"{old}/", new],
         )
+
+
+def _dependent_last(folder: Path) -> list[str]:
+    """The statements of a folder, each after those that make what it calls: DuckDB looks that up at once."""
+    texts = {path.stem: path.read_text() for path in sorted(folder.glob("*.sql"))}
+    done: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        if name in done:
+            return
+        for other in texts:
+            if other != name and re.search(rf"\b{other}\(", texts[name]):
+                add(other)
+        done[name] = texts[name]
+
+    for name in texts:
+        add(name)
+    return list(done.values())
 
 
 def _renamed() -> dict[str, str]:

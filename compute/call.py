@@ -485,6 +485,9 @@ def _genotype_rows(reference: str, sample: str, contig: str, calls: pa.Table) ->
         "variant_id": _variant_ids(contig, calls),
         "contig": pa.repeat(contig, n),
     }
+    # What only an imported genotype has.
+    absent = (field for field in GENOTYPES.schema if field.name not in columns)
+    columns |= {field.name: pa.nulls(n, field.type) for field in absent}
     return pa.table([columns[name] for name in GENOTYPES.schema.names], GENOTYPES.schema.names)
 
 

@@ -1,4 +1,4 @@
-"""Run folders, and files of any kind that holds reads: each goes to the module that knows its format."""
+"""Run folders, and files of any kind that holds reads or calls: each goes to the module that knows its format."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from baselake.ingest.run_source import RunOptions, RunSource
 from baselake.ingest.runs import open_run
 from baselake.progress import QUIET, Progress
 
-_SAM_ENDINGS = (".sam", ".sam.gz", ".bam", ".cram")
+_ENDINGS = (".sam", ".sam.gz", ".bam", ".cram", ".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
 
 
 def ingest_files(
@@ -29,8 +29,8 @@ def ingest_files(
 
     Args:
         catalog: the lake.
-        paths: sequencers' run folders; files; or other folders, of which every file called as files of reads are is
-            taken, however deep.
+        paths: sequencers' run folders; files; or other folders, of which every file called as such files are is taken,
+            however deep.
         sample: the sample; None takes it from read groups or file names.
         library: the library; None takes it from read groups, else the sample's name.
         reference: the assembly alignments are on; None finds it by the header's sequences.
@@ -39,7 +39,7 @@ def ingest_files(
         progress: where progress is shown.
 
     Raises:
-        NotFoundError: a path does not exist, or a folder holds no reads.
+        NotFoundError: a path does not exist, or a folder holds none.
         InputError: a file is of no known format, or not what its format says; or a part of a run is: what is sound
             of the run is in the lake then.
         ConflictError: a file was imported as another sample's, or another run has the same name.
@@ -56,16 +56,25 @@ def ingest_files(
         return
     # Imported where it is known which is needed: starting takes as long as importing a small file.
     from baselake.ingest.sam_stream import detect_format
+    from baselake.ingest.vcf.detect import is_vcf
 
     files = list(_files(rest))
-    aligned = [path for path in files if detect_format(path) is not None]
-    if aligned and len(aligned) < len(files):
-        other = next(path for path in files if path not in aligned)
+    called = [path for path in files if is_vcf(path)]
+    aligned = [path for path in files if path not in called and detect_format(path) is not None]
+    kinds = {"VCF or BCF": called, "SAM, BAM or CRAM": aligned}
+    kinds["FASTQ"] = [path for path in files if path not in called and path not in aligned]
+    if len(there := [kind for kind, found in kinds.items() if found]) > 1:
+        one, other = (f"{kind} ({kinds[kind][0].name})" for kind in there[:2])
         raise InputError(
-            f"FASTQ ({other.name}) and SAM, BAM or CRAM ({aligned[0].name}) in one import",
-            str(other),
-            "Import them one kind at a time",
+            f"{one} and {other} in one import", str(kinds[there[1]][0]), "Import them one kind at a time"
         )
+    if called:
+        from baselake.ingest.vcf.imports import ingest_vcf
+
+        if library is not None:
+            raise InputError("--library is for reads", str(called[0]), "Leave it out")
+        ingest_vcf(catalog, files, sample=sample, reference=reference, sex=sex, progress=progress)
+        return
     if aligned:
         from baselake.ingest.bam import ingest_bam
 
@@ -105,11 +114,13 @@ def _files(paths: Iterable[Path]) -> Iterable[Path]:
         if not path.is_dir():
             yield path
             continue
-        found = sorted(entry for entry in path.rglob("*") if entry.is_file() and _is_called_reads(entry))
+        found = sorted(entry for entry in path.rglob("*") if entry.is_file() and _is_taken(entry))
         if not found:
-            raise NotFoundError("no FASTQ, SAM, BAM or CRAM file in the folder", str(path), "Check the path")
+            raise NotFoundError(
+                "no FASTQ, SAM, BAM, CRAM, VCF or BCF file in the folder", str(path), "Check the path"
+            )
         yield from found
 
 
-def _is_called_reads(path: Path) -> bool:
-    return is_fastq_name(path) or path.name.lower().endswith(_SAM_ENDINGS)
+def _is_taken(path: Path) -> bool:
+    return is_fastq_name(path) or path.name.lower().endswith(_ENDINGS)

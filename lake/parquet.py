@@ -1,7 +1,7 @@
 """Writing one Parquet file of a table, durable before anyone hears of it."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +95,19 @@ class TableWriter:
         elif self._pending_bytes >= ROW_GROUP_BYTES:
             self._flush(everything=True)
 
+    @property
+    def pending_bytes(self) -> int:
+        """What is held until a row group is full, bytes."""
+        return self._pending_bytes
+
+    def cut(self) -> None:
+        """Write what is pending as a row group of its own, where many files are written side by side.
+
+        Raises:
+            StorageError: the disk is full or fails.
+        """
+        self._flush(everything=True)
+
     def close(self) -> DataFile | None:
         """Write what is pending, make the file durable and tell the job; None where there were no rows.
 
@@ -187,13 +200,26 @@ class TableWriter:
 def encodings_of(spec: TableSpec, names: Sequence[str]) -> dict[str, Any]:
     """How `pyarrow.parquet.ParquetWriter` is to write columns of a stored table; those it does not know, plain."""
     compressed = [name for name in names if name not in spec.uncompressed]
+    leaves = [*names, *(leaf for field in spec.schema if field.name in names for leaf in _leaves(field))]
+    zstd = [leaf for leaf in leaves if leaf.partition(".")[0] in compressed]
     return {
-        "compression": {name: "zstd" if name in compressed else "none" for name in names},
-        "compression_level": dict.fromkeys(compressed, ZSTD_LEVEL),
-        "use_dictionary": [name for name in spec.dictionary if name in names],
-        "column_encoding": {name: how for name, how in spec.encodings.items() if name in names},
+        "compression": {leaf: "zstd" if leaf in zstd else "none" for leaf in leaves},
+        "compression_level": dict.fromkeys(zstd, ZSTD_LEVEL),
+        "use_dictionary": [leaf for leaf in spec.dictionary if leaf.partition(".")[0] in names],
+        "column_encoding": {
+            leaf: how for leaf, how in spec.encodings.items() if leaf.partition(".")[0] in names
+        },
         "write_statistics": compressed,
     }
+
+
+def _leaves(field: pa.Field) -> Iterator[str]:
+    """The columns of Parquet that a list or map is stored as."""
+    if pa.types.is_list(field.type):
+        yield f"{field.name}.list.element"
+    elif pa.types.is_map(field.type):
+        yield f"{field.name}.key_value.key"
+        yield f"{field.name}.key_value.value.list.element"
 
 
 def _new_file(path: Path) -> BinaryIO:

@@ -60,6 +60,17 @@ def _spec(name: str, columns: list[tuple[str, pa.DataType]], **options: object) 
     return TableSpec(name=name, schema=pa.schema(columns), **options)  # type: ignore[arg-type]
 
 
+def _map_of(item: pa.DataType) -> pa.DataType:
+    """MAP(VARCHAR, item[])."""
+    return pa.map_(pa.string(), pa.list_(item))
+
+
+def _map_dictionary(*names: str) -> tuple[str, ...]:
+    """The Parquet columns of such maps: keys repeat, and values often do."""
+    leaves = ("key", "value.list.element")
+    return tuple(f"{name}.key_value.{leaf}" for name in names for leaf in leaves)
+
+
 def _in_blocks(stored: str, spec: TableSpec) -> TableSpec:
     """A table whose large columns are coded, in the table `stored`: all columns of `spec`, then those of blocks.
 
@@ -230,11 +241,75 @@ GENOTYPES = _spec(
         ("fs", pa.float32()),  # strand bias: phred p of Fisher's exact test on sb
         ("read_pos_rank_sum", pa.float32()),  # z, alternate against reference place in read; NULL: too few
         ("base_q_rank_sum", pa.float32()),  # z, alternate against reference base quality; NULL: too few
+        # Of imported genotypes: the record they came in, and keys of FORMAT that no column holds, or not whole, by
+        # type. Of several rows of a record the first has these.
+        ("source_id", pa.string()),
+        ("record", pa.int32()),
+        ("format_integers", _map_of(pa.int32())),
+        ("format_floats", _map_of(pa.float32())),
+        ("format_strings", _map_of(pa.string())),
     ],
     partition_by=("reference", "sample_id", "contig"),
     sort_by=("start",),
-    dictionary=("reference", "sample_id", "contig", "gt", "alt_copies", "allele_index"),
-    encodings=MappingProxyType({"variant_id": "DELTA_BYTE_ARRAY", "start": "DELTA_BINARY_PACKED"}),
+    dictionary=(
+        "reference",
+        "sample_id",
+        "contig",
+        "gt",
+        "alt_copies",
+        "allele_index",
+        "source_id",
+        *_map_dictionary("format_integers", "format_floats", "format_strings"),
+    ),
+    encodings=MappingProxyType(
+        {
+            "variant_id": "DELTA_BYTE_ARRAY",
+            "start": "DELTA_BINARY_PACKED",
+            "record": "DELTA_BINARY_PACKED",
+        }
+    ),
+)
+
+# One data line of an imported VCF or BCF, as it came: what is the site's and no sample's.
+VCF_RECORDS = _spec(
+    "vcf_records",
+    [
+        ("reference", pa.string()),
+        ("source_id", pa.string()),  # the file, in source_files
+        ("record", pa.int32()),  # its place in the file, from 0
+        ("contig", pa.string()),
+        ("start", pa.int32()),  # POS - 1, before normalisation; -1: VCF's telomere
+        ("end", pa.int32()),  # start + length of ref, or INFO's END
+        ("id", pa.string()),  # ID; NULL: '.'
+        ("ref", pa.string()),
+        ("alts", pa.list_(pa.string())),  # ALT; empty: '.'
+        ("variant_ids", pa.list_(pa.string())),  # of each alternate; NULL: it is no variant ('*', '<*>')
+        ("qual", pa.float32()),
+        ("filters", pa.list_(pa.string())),  # NULL: '.'; empty: PASS
+        ("info_keys", pa.list_(pa.string())),  # in the order of the record; flags are here only
+        ("info_integers", _map_of(pa.int32())),
+        ("info_floats", _map_of(pa.float32())),
+        ("info_strings", _map_of(pa.string())),
+        ("format_keys", pa.list_(pa.string())),
+    ],
+    partition_by=("reference", "contig"),
+    sort_by=("start",),
+    dictionary=(
+        "reference",
+        "source_id",
+        "contig",
+        "ref",
+        *(f"{name}.list.element" for name in ("alts", "filters", "info_keys", "format_keys")),
+        *_map_dictionary("info_integers", "info_floats", "info_strings"),
+    ),
+    encodings=MappingProxyType(
+        {
+            "record": "DELTA_BINARY_PACKED",
+            "start": "DELTA_BINARY_PACKED",
+            "end": "DELTA_BINARY_PACKED",
+            "variant_ids.list.element": "DELTA_BYTE_ARRAY",
+        }
+    ),
 )
 
 # What a called sample has where no genotype is: a stretch of the reference, or a gap.
@@ -247,7 +322,7 @@ REFERENCE_BLOCKS = _spec(
         ("start", pa.int32()),
         ("end", pa.int32()),
         ("ploidy", pa.int8()),  # copies of the contig there
-        # why nothing can be said: no_usable_reads, unknown_reference; NULL: all copies are the reference's
+        # why nothing can be said: no_usable_reads, unknown_reference, no_call; NULL: all copies are the reference's
         ("gap", pa.string()),
         ("gq", pa.int32()),  # phred, the least of the block's bases; 0 in a gap
         ("dp", pa.int32()),  # fragments, the mean over the block, rounded down
@@ -312,6 +387,7 @@ TABLES: Mapping[str, TableSpec] = MappingProxyType(
             VARIANTS,
             GENOTYPES,
             REFERENCE_BLOCKS,
+            VCF_RECORDS,
             COVERAGE_WINDOWS,
             BARCODE_COUNTS,
         )

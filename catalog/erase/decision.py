@@ -142,6 +142,10 @@ def _bulk_rows(file: RowFile, subject: Subject, context: Context) -> np.ndarray:
     if file.table == "variants":
         parts = _batches(file, ("reference", "variant_id"))
         return _joined([_carried(rows, context.alleles) for rows in parts])
+    if file.table == "vcf_records":
+        # A record of several samples is the others', too.
+        parts = _batches(file, ("source_id",))
+        return _joined([_is_in(rows["source_id"], subject.own_sources) for rows in parts])
     known = [name for name in _IDENTIFIERS if name in TABLES[file.table].schema.names]
     return _joined([rows_of(file.table, rows, subject) for rows in _batches(file, known)])
 

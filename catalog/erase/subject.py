@@ -40,6 +40,7 @@ class Subject:
         read_groups: its read groups: those whose latest row in the lake's history names it.
         runs: that hold reads of it.
         own_runs: of these, those that were never anybody else's.
+        own_sources: `source_id` of imported files that hold this sample alone.
         epochs: of the lanes of those runs whose reads are told apart by their index, newest first.
     """
 
@@ -47,6 +48,7 @@ class Subject:
     read_groups: frozenset[str]
     runs: frozenset[str]
     own_runs: frozenset[str]
+    own_sources: frozenset[str]
     epochs: Mapping[Lane, tuple[Epoch, ...]]
 
     @property
@@ -74,6 +76,10 @@ def find_subject(files: Sequence[RowFile], sample: str, before: frozenset[str] =
             owners.setdefault(run, set()).add(owner)
             if group not in latest or file.begin_snapshot >= latest[group][0]:
                 latest[group] = (file.begin_snapshot, owner, run)
+    sources: set[str] = set()
+    for _, rows, _ in history(files, "source_files"):
+        columns = (rows[name].to_pylist() for name in ("source_id", "sample_ids"))
+        sources.update(source for source, names in zip(*columns, strict=True) if names == [sample])
     groups = before | {group for group, (_, owner, _) in latest.items() if owner == sample}
     runs = {run for run, names in owners.items() if sample in names and run is not None}
     own = frozenset(run for run in runs if owners[run] == {sample})
@@ -82,6 +88,7 @@ def find_subject(files: Sequence[RowFile], sample: str, before: frozenset[str] =
         read_groups=frozenset(groups),
         runs=frozenset(runs),
         own_runs=own,
+        own_sources=frozenset(sources),
         epochs=_epochs(files, frozenset(runs), frozenset(groups)),
     )
 

@@ -1,5 +1,4 @@
 // A record batch that Python hands over by the Arrow C data interface, column by column.
-// https://arrow.apache.org/docs/format/CDataInterface.html defines the two structures.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -8,38 +7,17 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "lake/arrow_interface.h"
 
 namespace baselake {
-
-struct ArrowSchema {
-    const char* format;
-    const char* name;
-    const char* metadata;
-    int64_t flags;
-    int64_t n_children;
-    ArrowSchema** children;
-    ArrowSchema* dictionary;
-    void (*release)(ArrowSchema*);
-    void* private_data;
-};
-
-struct ArrowArray {
-    int64_t length;
-    int64_t null_count;
-    int64_t offset;
-    int64_t n_buffers;
-    int64_t n_children;
-    const void** buffers;
-    ArrowArray** children;
-    ArrowArray* dictionary;
-    void (*release)(ArrowArray*);
-    void* private_data;
-};
 
 // One column of a batch; `format` is Arrow's letter for its type.
 class ArrowColumn {
   public:
-    ArrowColumn(const ArrowArray& array, const ArrowSchema& schema, std::string_view format) : array_(&array) {
+    ArrowColumn(const ArrowArray& array, const ArrowSchema& schema, std::string_view format)
+        : array_(&array), schema_(&schema) {
         if (schema.format != format)
             throw std::invalid_argument(std::string(schema.name) + " is of Arrow type " + schema.format);
     }
@@ -60,8 +38,21 @@ class ArrowColumn {
         return {values + offsets[0], static_cast<size_t>(offsets[1] - offsets[0])};
     }
 
+    // Of a list or map: the places of a row's items in its child; none for NULL.
+    std::pair<int64_t, int64_t> items(int64_t row) const {
+        if (!valid(row)) return {0, 0};
+        const int32_t* offsets = static_cast<const int32_t*>(array_->buffers[1]) + array_->offset + row;
+        return {offsets[0], offsets[1]};
+    }
+    // What a list or structure is made of.
+    ArrowColumn child(int64_t place, std::string_view format) const {
+        if (place >= array_->n_children) throw std::invalid_argument(std::string(schema_->name) + " has no such child");
+        return {*array_->children[place], *schema_->children[place], format};
+    }
+
   private:
     const ArrowArray* array_;
+    const ArrowSchema* schema_;
 };
 
 // Keeps what `batch.__arrow_c_array__()` returned alive, and finds its columns by name.

@@ -10,7 +10,8 @@ from math import comb
 from pathlib import Path
 
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.export.vcf import call_lines, header, write_lines
+from baselake.catalog.export.records import Imported, imported_header, imported_lines, imported_sources
+from baselake.catalog.export.vcf import CALL_FIELDS, call_lines, header, write_lines
 from baselake.catalog.references import Reference
 from baselake.lake.region import Region
 
@@ -46,9 +47,13 @@ def export_gvcf(
 def _chunks(
     catalog: Catalog, sample: str, reference: Reference, region: Region | None
 ) -> Iterator[tuple[bytes, int]]:
-    yield header(catalog, sample, reference, _FIELDS).encode(), 0
+    imported = imported_sources(catalog, (sample,), reference, region)
+    if imported is None:
+        yield header(catalog, sample, reference, _FIELDS).encode(), 0
+    else:
+        yield imported_header(catalog, imported, reference, CALL_FIELDS + _FIELDS).encode(), 0
     order = {contig: place for place, contig in enumerate(reference.lengths)}
-    calls = _calls(catalog, sample, reference, region, order)
+    calls = _calls(_lines(catalog, sample, imported, reference, region), order)
     blocks = _blocks(catalog, sample, reference, region, order)
     held: list[str] = []
     for line in _whole(heapq.merge(calls, blocks), reference, region):
@@ -59,20 +64,33 @@ def _chunks(
     yield "".join(held).encode(), len(held)
 
 
-def _calls(
-    catalog: Catalog, sample: str, reference: Reference, region: Region | None, order: dict[str, int]
-) -> Iterator[_Keyed]:
-    for line in call_lines(catalog, sample, reference, region):
+def _lines(
+    catalog: Catalog, sample: str, imported: Imported | None, reference: Reference, region: Region | None
+) -> Iterator[str]:
+    if imported is None:
+        yield from call_lines(catalog, sample, reference, region)
+        return
+    for text, _ in imported_lines(catalog, imported, reference, region):
+        yield from text.decode().splitlines(keepends=True)
+
+
+def _calls(lines: Iterable[str], order: dict[str, int]) -> Iterator[_Keyed]:
+    for line in lines:
         fields = line.rstrip("\n").split("\t")
         start = int(fields[1]) - 1
+        if fields[4] == ".":
+            continue  # the site is in a block
         yield (order[fields[0]], start, 0), start + len(fields[3]), _with_unspecified(fields)
 
 
 def _with_unspecified(fields: list[str]) -> str:
     """A call's line with `<*>` as its last alternate.
 
-    No read was asked about it: it is as unlikely as the least likely genotype of the alleles that were.
+    No read was asked about it: it is as unlikely as the least likely genotype of the alleles that were. A line that was
+    imported from a gVCF has one already.
     """
+    if fields[4].endswith(("<*>", "<NON_REF>")):
+        return "\t".join(fields) + "\n"
     names, values = fields[8].split(":"), fields[9].split(":")
     figures = dict(zip(names, values, strict=True))
     alleles = 2 + fields[4].count(",")

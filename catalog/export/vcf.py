@@ -4,7 +4,7 @@ Positions are 1-based here and nowhere else.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,12 +12,13 @@ import pyarrow as pa
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import RELEASE
 from baselake.catalog.export.files import replacing
+from baselake.catalog.export.records import Imported, imported_header, imported_lines, imported_sources
 from baselake.catalog.references import Reference
 from baselake.errors import InputError
 from baselake.lake.region import Region
 from baselake.lake.variants import FILTERS
 
-_FIELDS = """\
+CALL_FIELDS = """\
 ##INFO=<ID=MQ,Number=1,Type=Float,Description="Root mean square mapping quality">
 ##INFO=<ID=FS,Number=1,Type=Float,Description="Phred-scaled p-value of Fisher's exact test for strand bias">
 ##INFO=<ID=ReadPosRankSum,Number=1,Type=Float,Description="Z-score of alternate against reference place in read">
@@ -56,22 +57,45 @@ _TBI_LIMIT = 1 << 29
 
 
 def export_vcf(
-    catalog: Catalog, sample: str, reference: Reference, path: Path, region: Region | None = None
+    catalog: Catalog,
+    samples: str | Sequence[str],
+    reference: Reference,
+    path: Path,
+    region: Region | None = None,
 ) -> int:
-    """Write a sample's calls; the number of records.
+    """Write samples' calls; the number of records.
+
+    Calls that were imported come out as the records that they came in.
 
     Args:
         catalog: the lake.
-        sample: whose calls.
+        samples: whose calls; several only where they were imported together.
         reference: the assembly they are on.
         path: `.vcf.gz` (bgzipped, indexed) or `.vcf`; appears when it is whole.
         region: only records that overlap it.
 
     Raises:
-        InputError: the path has another ending.
+        InputError: the path has another ending, or the samples' calls do not come from the same files.
         StorageError: the disk is full or fails.
     """
-    return write_lines(path, reference, _chunks(catalog, sample, reference, region))
+    names = (samples,) if isinstance(samples, str) else tuple(samples)
+    imported = imported_sources(catalog, names, reference, region)
+    if imported is not None:
+        return write_lines(path, reference, _imported_chunks(catalog, imported, reference, region))
+    if len(names) > 1:
+        raise InputError(
+            "each sample was called by itself",
+            f"sample {', '.join(names)}",
+            "Export each by itself, then: bcftools merge",
+        )
+    return write_lines(path, reference, _chunks(catalog, names[0], reference, region))
+
+
+def _imported_chunks(
+    catalog: Catalog, imported: Imported, reference: Reference, region: Region | None
+) -> Iterator[tuple[bytes, int]]:
+    yield imported_header(catalog, imported, reference).encode(), 0
+    yield from imported_lines(catalog, imported, reference, region)
 
 
 def write_lines(path: Path, reference: Reference, chunks: Iterator[tuple[bytes, int]]) -> int:
@@ -159,7 +183,7 @@ def header(catalog: Catalog, sample: str, reference: Reference, fields: str = ""
         f"##contig=<ID={contig.name},length={contig.length},md5={contig.md5}>" for contig in reference.contigs
     ]
     columns = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", sample)
-    return "\n".join(lines) + "\n" + _FIELDS + fields + "\t".join(columns) + "\n"
+    return "\n".join(lines) + "\n" + CALL_FIELDS + fields + "\t".join(columns) + "\n"
 
 
 def _multi_allelic_sites(rows: list[dict]) -> list[dict]:

@@ -4,7 +4,7 @@ Each method parses nothing and renders nothing: it calls the one function that d
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,8 @@ from baselake.native import check_processor
 from baselake.progress import QUIET, Progress
 
 if TYPE_CHECKING:
+    import polars
+
     from baselake.catalog.erase.erasure import Erased
     from baselake.catalog.export.bam import Format
     from baselake.catalog.upkeep.backup import Backup
@@ -60,13 +62,13 @@ class Lake:
         include_filtered: bool = False,
         no_calls: str = "bin",
     ) -> None:
-        """Import run folders and FASTQ, SAM, BAM or CRAM files; what is in the lake already is not imported again.
+        """Import run folders and FASTQ, SAM, BAM, CRAM, VCF or BCF files, each content once.
 
         Args:
             paths: sequencers' run folders, files, or folders of files.
             sample: the sample they are of; None takes it from read groups or file names.
             library: the library; None takes it from read groups, or the sample's name.
-            reference: the assembly that alignments are on; None finds it by the header's sequences.
+            reference: the assembly that alignments or calls are on; None finds it by the header's sequences.
             sex: `male` or `female`, recorded with the sample.
             sample_sheet: of a run folder, which sample has which index; None takes the sheet in the folder.
             allow_missing: of a run folder, what may be absent: `positions`, `tiles`, `checksums`.
@@ -180,6 +182,48 @@ class Lake:
         with self.catalog.reading():
             return relation.to_arrow_table()
 
+    def query(self, question: str, *arguments: object, **named: object) -> pa.Table:
+        """The answer to a question with a name, as `lake.query("de_novo", "family1", min_depth=10)`.
+
+        Args:
+            question: one of the table macros in docs/questions.md.
+            arguments: its arguments, in order.
+            named: further ones, by name.
+
+        Raises:
+            NotFoundError: no such question, or no such sample, family, cohort or contig.
+            InputError: arguments are missing, too many or of the wrong kind.
+        """
+        return self.sql(self.question_sql(question, *arguments, **named))
+
+    def stream(self, question: str, *arguments: object, **named: object) -> pa.RecordBatchReader:
+        """The same answer, computed as its batches are read."""
+        sql = self.question_sql(question, *arguments, **named)
+        self.audit_sql(sql)
+        return self.catalog.stream(sql)
+
+    def lazy(self, question: str, *arguments: object, **named: object) -> "polars.LazyFrame":
+        """The same answer as a frame of Polars that is computed when it is collected.
+
+        Raises:
+            MissingDependencyError: Polars is not installed.
+        """
+        try:
+            import polars  # noqa: F401
+        except ImportError as error:
+            raise MissingDependencyError("Polars is not installed", "", "Run: pip install polars") from error
+        sql = self.question_sql(question, *arguments, **named)
+        self.audit_sql(sql)
+        relation = self.catalog.relation(sql)
+        assert relation is not None  # it is a SELECT
+        return relation.pl(lazy=True)
+
+    def question_sql(self, question: str, *arguments: object, **named: object) -> str:
+        """The SQL of a question; see `baselake.catalog.questions.question_sql`."""
+        from baselake.catalog.questions import question_sql
+
+        return question_sql(self.catalog, question, arguments, named)
+
     def audit_sql(self, query: str) -> None:
         """Set a query down in the audit of a lake whose reads are audited; what it has in quotes is left out."""
         from baselake.catalog.audit import without_literals
@@ -189,15 +233,26 @@ class Lake:
     def export_vcf(
         self,
         path: str | os.PathLike[str],
-        sample: str,
+        sample: str | Sequence[str],
         *,
         reference: str | None = None,
         region: str | None = None,
     ) -> int:
-        """Write a sample's calls as VCF (`.vcf`, or bgzipped and indexed `.vcf.gz`); the number of records."""
+        """Write calls as VCF (`.vcf`, or bgzipped and indexed `.vcf.gz`); the number of records.
+
+        Args:
+            path: the file.
+            sample: whose; several only where they were imported together.
+            reference: the assembly; None: the only one.
+            region: only there.
+        """
         from baselake.catalog.export.vcf import export_vcf
 
-        return self._export_calls("vcf", export_vcf, Path(path), sample, reference, region)
+        samples = self._samples([sample] if isinstance(sample, str) else sample)
+        assembly = self._reference(reference)
+        for each in samples:
+            self._audit_export("vcf", each, region)
+        return export_vcf(self.catalog, samples, assembly, Path(path), self._region(assembly, region))
 
     def alignments(
         self, sample: str, region: str | Sequence[str], *, reference: str | None = None
@@ -231,7 +286,10 @@ class Lake:
         """Write a sample's calls and the reference blocks between them as gVCF, named as `export_vcf`'s file is."""
         from baselake.catalog.export.gvcf import export_gvcf
 
-        return self._export_calls("gvcf", export_gvcf, Path(path), sample, reference, region)
+        assembly = self._reference(reference)
+        self._audit_export("gvcf", sample, region)
+        where = self._region(assembly, region)
+        return export_gvcf(self.catalog, self._sample(sample), assembly, Path(path), where)
 
     def export_bam(
         self,
@@ -298,6 +356,18 @@ class Lake:
         describe_sample(
             self.catalog, self._sample(sample), sex=sex, family=family, father=father, mother=mother
         )
+
+    def add_pedigree(self, path: str | os.PathLike[str]) -> None:
+        """Tell the lake of the families of a PED file; see `baselake.catalog.pedigree.add_pedigree`."""
+        from baselake.catalog.pedigree import add_pedigree
+
+        add_pedigree(self.catalog, Path(path))
+
+    def set_cohort(self, name: str, samples: Sequence[str]) -> None:
+        """Give a set of samples a name; none: the name goes; see `baselake.catalog.pedigree.set_cohort`."""
+        from baselake.catalog.pedigree import set_cohort
+
+        set_cohort(self.catalog, name, samples)
 
     def snapshots(self) -> pa.Table:
         """Every snapshot: number, time, names, which job made it, and what it brought."""
@@ -376,19 +446,6 @@ class Lake:
 
     def _reference(self, name: str | None) -> Reference:
         return open_reference(self.catalog, name)
-
-    def _export_calls(
-        self,
-        form: str,
-        write: Callable[[Catalog, str, Reference, Path, Region | None], int],
-        path: Path,
-        sample: str,
-        reference: str | None,
-        region: str | None,
-    ) -> int:
-        assembly = self._reference(reference)
-        self._audit_export(form, sample, region)
-        return write(self.catalog, self._sample(sample), assembly, path, self._region(assembly, region))
 
     def _region(self, reference: Reference, text: str | None) -> Region | None:
         return None if text is None else parse_region(text, reference.lengths)

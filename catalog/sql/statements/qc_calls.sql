@@ -4,4 +4,6 @@ SELECT
     g.filters
 FROM genotypes AS g JOIN variants AS v USING (reference, variant_id)
 WHERE g.reference = $reference AND g.sample_id = $sample AND g.contig = $contig AND v.contig = $contig
+    -- Of imported genotypes those that have the allele.
+    AND (g.source_id IS NULL OR g.alt_copies > 0)
 ORDER BY g.start, g.variant_id

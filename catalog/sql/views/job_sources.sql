@@ -1,5 +1,6 @@
 -- What each job that called a sample rests on, a line for each file that was imported and for each lane of a run folder:
--- the alignments it read, the job that made them, the reads that job took, and where these came from.
+-- the alignments it read, the job that made them, the reads that job took, and where these came from. Calls that were
+-- imported rest on their file.
 CREATE OR REPLACE VIEW job_sources AS
 WITH
 called_from AS NOT MATERIALIZED (
@@ -74,3 +75,9 @@ SELECT
 FROM alignment_jobs AS a
 JOIN grouped AS s ON s.job_id = a.job_id AND s.sample_id = a.sample_id AND s.alignment_job_id = a.alignment_job_id
 LEFT JOIN runs AS r ON r.run_id = s.run_id
+UNION ALL BY NAME
+SELECT
+    f.job_id, l.parameters['reference'] AS reference, f.sample_id, [f.job_id] AS import_job_ids, f.source_id,
+    f.path AS source_path, f.format AS source_format
+FROM (SELECT * EXCLUDE (sample_ids), unnest(sample_ids) AS sample_id FROM source_files WHERE format IN ('vcf', 'bcf')) AS f
+JOIN lineage AS l ON l.job_id = f.job_id

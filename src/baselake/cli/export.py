@@ -19,16 +19,24 @@ def command() -> None:
 
 
 @command.command("vcf")
-@_sample
+@click.option(
+    "--sample",
+    "samples",
+    required=True,
+    multiple=True,
+    help="The sample; may be repeated for samples that were imported together.",
+)
 @_output
 @reference_option
 @region_option
 @at_option
 @common
-def vcf(sample: str, output: Path, reference: str | None, region: str | None, at: str | None) -> None:
-    """Called variants: .vcf.gz (bgzipped and indexed) or .vcf."""
+def vcf(
+    samples: tuple[str, ...], output: Path, reference: str | None, region: str | None, at: str | None
+) -> None:
+    """Variants: .vcf.gz (bgzipped and indexed) or .vcf. Imported ones come out as the records that they came in."""
     with open_for_export(at) as lake:
-        lake.export_vcf(output, sample, reference=reference, region=region)
+        lake.export_vcf(output, samples, reference=reference, region=region)
 
 
 @command.command("gvcf")

@@ -45,8 +45,8 @@ def command(
     include_filtered: bool,
     no_calls: str,
 ) -> None:
-    """Import reads: sequencers' run folders, FASTQ (plain, gzip, bgzip; mates found by name), SAM, BAM or CRAM files,
-    or folders of them.
+    """Import reads and calls: sequencers' run folders, FASTQ (plain, gzip, bgzip; mates found by name), SAM, BAM, CRAM,
+    VCF, gVCF or BCF files, or folders of them.
 
     Of a run folder every lane and tile becomes visible by itself, and what is not sound is left out and told; all
     files of a call become visible together. What is in the lake already is not imported again.

@@ -1,0 +1,149 @@
+"""Receipts: what an answer rests on, so that it can be asked again, and how the answer of today differs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from baselake.catalog.catalog import Catalog
+from baselake.catalog.connection import RELEASE
+from baselake.errors import InputError, NotFoundError
+
+_FORM = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What an answer rests on.
+
+    Attributes:
+        form: of receipts.
+        question: its name.
+        arguments, named: as they were given.
+        sql: that was asked.
+        snapshot: of the lake.
+        digest: of the answer: of all its rows, whatever their order.
+        rows: of the answer.
+        release: of baselake.
+        engine: release of DuckDB.
+        made: when, UTC.
+    """
+
+    form: int
+    question: str
+    arguments: Sequence[str]
+    named: Mapping[str, str]
+    sql: str
+    snapshot: int
+    digest: str
+    rows: int
+    release: str
+    engine: str
+    made: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rerun:
+    """An answer asked again.
+
+    Attributes:
+        same: at the receipt's snapshot it is what it was.
+        rows: of it then.
+        gone: rows of it that today's answer has not.
+        new: rows of today's answer that it had not.
+        releases: what of the software differs, as sentences.
+    """
+
+    same: bool
+    rows: int
+    gone: int
+    new: int
+    releases: tuple[str, ...]
+
+
+def make_receipt(
+    catalog: Catalog, question: str, arguments: Sequence[str], named: Mapping[str, str], sql: str
+) -> Receipt:
+    """The receipt of an answer at the snapshot that the catalog shows."""
+    digest, rows = _digest(catalog, sql)
+    return Receipt(
+        form=_FORM,
+        question=question,
+        arguments=tuple(arguments),
+        named=dict(named),
+        sql=sql,
+        snapshot=current_snapshot(catalog),
+        digest=digest,
+        rows=rows,
+        release=RELEASE,
+        engine=duckdb.__version__,
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def write_receipt(receipt: Receipt, path: Path) -> None:
+    """Write a receipt as JSON."""
+    path.write_text(json.dumps(asdict(receipt), indent=1) + "\n")
+
+
+def read_receipt(path: Path) -> Receipt:
+    """Read a receipt.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InputError: it is none.
+    """
+    if not path.is_file():
+        raise NotFoundError("no such file", str(path), "Check the path")
+    try:
+        fields = json.loads(path.read_text())
+        receipt = Receipt(**fields)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"it is no receipt ({error})", str(path), "Give a file that --receipt wrote"
+        ) from error
+    if receipt.form != _FORM:
+        raise InputError(f"a receipt of form {receipt.form}", str(path), "Upgrade baselake")
+    return receipt
+
+
+def rerun(then: Catalog, now: Catalog, receipt: Receipt) -> Rerun:
+    """Ask again, at the receipt's snapshot and of today's lake.
+
+    Args:
+        then: the lake at the receipt's snapshot.
+        now: the lake today.
+        receipt: the receipt.
+    """
+    digest, rows = _digest(then, receipt.sql)
+    before, today = (catalog.query(receipt.sql) for catalog in (then, now))
+    with duckdb.connect() as memory:
+        memory.register("before", before)
+        memory.register("today", today)
+        ((gone,),) = memory.execute("SELECT count(*) FROM (FROM before EXCEPT ALL FROM today)").fetchall()
+        ((new,),) = memory.execute("SELECT count(*) FROM (FROM today EXCEPT ALL FROM before)").fetchall()
+    pairs = (("baselake", receipt.release, RELEASE), ("DuckDB", receipt.engine, duckdb.__version__))
+    return Rerun(
+        same=(digest, rows) == (receipt.digest, receipt.rows),
+        rows=rows,
+        gone=gone,
+        new=new,
+        releases=tuple(f"{name} was {was} and is {is_}" for name, was, is_ in pairs if was != is_),
+    )
+
+
+def current_snapshot(catalog: Catalog) -> int:
+    """The snapshot that a catalog shows."""
+    return int(catalog.query("SELECT id FROM lake.current_snapshot()")["id"][0].as_py())
+
+
+def _digest(catalog: Catalog, sql: str) -> tuple[str, int]:
+    # Of each row's text, so that rows may come in any order, and equal rows count.
+    (row,) = catalog.query(
+        "SELECT CAST(coalesce(sum(md5_number_lower(CAST(to_json(q) AS VARCHAR))), 0) AS VARCHAR) AS digest,"
+        f" count(*) AS rows FROM ({sql}) AS q"
+    ).to_pylist()
+    return row["digest"], row["rows"]

@@ -1,0 +1,8 @@
+-- Samples that carry an allele, by its variant_id.
+CREATE OR REPLACE MACRO carriers(variant) AS TABLE
+SELECT sample_id, gt, alt_copies, gq, dp, ad_ref, ad_alt, qual, filters, reference
+FROM calls
+WHERE variant_id = variant
+    -- What the name tells lets files and row groups be left out. A contig's own name may hold hyphens.
+    AND contig = regexp_extract(variant, '^(.+)-[0-9]+-[A-Za-z]+-.+$', 1)
+    AND start = CAST(regexp_extract(variant, '^.+-([0-9]+)-[A-Za-z]+-.+$', 1) AS BIGINT) - 1

@@ -1,0 +1,1 @@
+"""Import of VCF, BCF and gVCF."""

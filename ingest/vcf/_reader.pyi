@@ -1,0 +1,31 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+class Fault(ValueError): ...
+
+class BuiltBatch:
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
+
+class Reader:
+    def __init__(
+        self,
+        info: Sequence[tuple[str, str, int, bool]],
+        format: Sequence[tuple[str, str, int, bool]],
+        contigs: Sequence[tuple[str, np.ndarray]],
+        samples: int,
+        has_format: bool,
+        lines_before: int,
+        part_bytes: int,
+        bcf: tuple[Sequence[str], Sequence[str]] | None,
+    ) -> None: ...
+    def feed(self, piece: bytes, last: bool) -> list[Any]: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def records(self) -> int: ...
+    @property
+    def misfits(self) -> int: ...
+    @property
+    def misfit(self) -> str: ...

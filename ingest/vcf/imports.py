@@ -1,0 +1,444 @@
+"""Import of VCF, BCF and gVCF: variants, genotypes, reference blocks, and the records as they came."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from baselake.catalog.catalog import Catalog
+from baselake.catalog.job import Job, Transaction
+from baselake.catalog.references import Reference, open_reference
+from baselake.errors import ConflictError, InputError
+from baselake.ingest.compressed import Digest
+from baselake.ingest.samples import record_sample, record_samples
+from baselake.ingest.vcf._reader import BuiltBatch
+from baselake.ingest.vcf.source import Part, Reading, VcfFile, choose_reference, open_vcf
+from baselake.lake.parquet import TableWriter
+from baselake.lake.schema import GENOTYPES, REFERENCE_BLOCKS, VARIANTS, VCF_RECORDS, TableSpec
+from baselake.progress import QUIET, Progress
+
+# Of the memory a command may use: what one part of a file may take, and what may wait for full row groups.
+_PART_SHARE = 16
+_WAITING_SHARE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VcfImport:
+    """What an import did.
+
+    Attributes:
+        files: imported now.
+        skipped: in the lake already, by content.
+        samples: of the files given, sorted.
+        records: data lines imported.
+    """
+
+    files: tuple[Path, ...]
+    skipped: tuple[Path, ...]
+    samples: tuple[str, ...]
+    records: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    """A file to import, the assembly it is on, and the lake's names of its samples."""
+
+    file: VcfFile
+    reference: Reference
+    samples: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Written:
+    """What was written of a file.
+
+    Attributes:
+        digest: of the file.
+        records: in it.
+        variants: by contig, rows of `variants`, each allele once.
+        spans: by contig, the first and the last start of what the samples have there.
+    """
+
+    digest: Digest
+    records: int
+    variants: dict[str, pa.Table] = field(default_factory=dict)
+    spans: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+class _KnownContent(Exception):
+    """Files whose content turned out to be in the lake: leave them out and start again."""
+
+    def __init__(self, paths: set[Path]) -> None:
+        super().__init__(paths)
+        self.paths = paths
+
+
+def ingest_vcf(
+    catalog: Catalog,
+    paths: Sequence[Path],
+    *,
+    sample: str | None = None,
+    reference: str | None = None,
+    sex: str | None = None,
+    progress: Progress = QUIET,
+) -> VcfImport:
+    """Import VCF, BCF and gVCF files, all of them or none; those in the lake already are left out.
+
+    Records are split into one row for each alternate, which is trimmed and moved as far left as the reference allows.
+
+    Args:
+        catalog: the lake.
+        paths: the files, plain, gzipped or bgzipped.
+        sample: the lake's name of a file's only sample; None: as the file names it.
+        reference: the registered assembly they are on; None: found by the contigs the header declares.
+        sex: `male` or `female`, recorded with the sample of a file of one.
+        progress: where progress is shown.
+
+    Raises:
+        NotFoundError: no such file or reference.
+        InputError: a file is not what its format says, or is on another assembly; the message names file and line.
+        ConflictError: a sample has calls there already, from another source, or a file was imported as another
+            sample's.
+        StorageError: the disk is full or fails.
+    """
+    from baselake.ingest.compressed import file_source_id
+
+    planned: list[_Planned] = []
+    skipped: list[Path] = []
+    seen: set[str] = set()
+    samples: set[str] = set()
+    for path in paths:
+        file = open_vcf(path)
+        names = _names(file, sample, sex)
+        samples |= set(names)
+        source_id = file_source_id(path)
+        if source_id in seen or _known(catalog, "source_id", source_id, names, path):
+            progress.note(f"{path.name} is in the lake already")
+            skipped.append(path)
+            continue
+        seen.add(source_id)
+        chosen = choose_reference(file, _references(catalog, reference), reference)
+        planned.append(_Planned(file=file, reference=chosen, samples=names))
+    records = 0
+    while planned:
+        try:
+            records = _import(catalog, planned, sex, progress)
+            break
+        except _KnownContent as known:
+            for path in sorted(known.paths):
+                progress.note(f"the content of {path.name} is in the lake already")
+            skipped.extend(sorted(known.paths))
+            planned = [each for each in planned if each.file.path not in known.paths]
+    return VcfImport(
+        files=tuple(each.file.path for each in planned),
+        skipped=tuple(skipped),
+        samples=tuple(sorted(samples)),
+        records=records,
+    )
+
+
+def _names(file: VcfFile, sample: str | None, sex: str | None) -> tuple[str, ...]:
+    found = file.header.samples
+    if len(found) != 1 and (sample is not None or sex is not None):
+        raise InputError(
+            f"the file has {len(found)} samples, and --sample and --sex are for files of one",
+            str(file.path),
+            "Leave them out; bcftools reheader --samples gives samples other names",
+        )
+    return (sample,) if sample is not None else found
+
+
+def _references(catalog: Catalog, chosen: str | None) -> list[Reference]:
+    if chosen is not None:
+        return [open_reference(catalog, chosen)]
+    names = catalog.query('SELECT reference FROM "references" ORDER BY 1')["reference"].to_pylist()
+    return [open_reference(catalog, name) for name in names]
+
+
+def _known(
+    source: Catalog | Transaction, column: str, value: str, samples: Sequence[str], path: Path
+) -> bool:
+    """Whether a file of this digest is in the lake, as the same samples'."""
+    rows = source.query(f"SELECT path, sample_ids FROM source_files WHERE {column} = ?", [value]).to_pylist()
+    for row in rows:
+        if list(row["sample_ids"]) != list(samples):
+            raise ConflictError(
+                f"it was imported as sample {', '.join(row['sample_ids'])}, from {row['path']}",
+                str(path),
+                "Leave --sample out to keep it so",
+            )
+    return bool(rows)
+
+
+def _import(catalog: Catalog, planned: Sequence[_Planned], sex: str | None, progress: Progress) -> int:
+    names = {each.reference.name for each in planned}
+    everybody = sorted({name for each in planned for name in each.samples})
+    parameters = {
+        "files": len(planned),
+        "reference": next(iter(names)) if len(names) == 1 else None,
+        # Lineage tells a job of one sample by this.
+        "sample": everybody[0] if len(everybody) == 1 else None,
+        "sex": sex,
+    }
+    with catalog.job("ingest", parameters) as job:
+        written = [_write(catalog, job, each, progress) for each in planned]
+        for done in written:
+            job.inputs.append(done.digest.source_id)
+            job.bytes_near += done.digest.bytes
+        with job.commit() as tx:
+            _require_new(tx, planned, written)
+            _add_variants(tx, planned, written)
+            for each, done in zip(planned, written, strict=True):
+                _record(tx, job.id, each, done, sex)
+    return sum(done.records for done in written)
+
+
+def _write(catalog: Catalog, job: Job, planned: _Planned, progress: Progress) -> _Written:
+    """Write a file's rows; nothing of it is visible yet."""
+    from baselake.ingest.compressed import file_source_id
+
+    file, memory = planned.file, catalog.config.memory_bytes
+    source_id = file_source_id(file.path)
+    reading = Reading(file, planned.reference, memory // _PART_SHARE)
+    alleles: dict[str, list[pa.Table]] = {}
+    spans: dict[str, tuple[int, int]] = {}
+    with (
+        ThreadPoolExecutor(catalog.config.threads) as pool,
+        progress.task(f"ingest {file.path.name}", total=None, unit="records") as task,
+        ExitStack() as stack,
+    ):
+        contig: _ContigWriter | None = None
+        for part in reading.parts():
+            if contig is None or contig.name != part["contig"]:
+                stack.close()
+                contig = stack.enter_context(
+                    _ContigWriter(job, pool, planned, source_id, part["contig"], memory)
+                )
+            rows, span = contig.write(part)
+            alleles.setdefault(contig.name, []).append(rows)
+            if span is not None:
+                first, last = spans.get(contig.name, span)
+                spans[contig.name] = (min(first, span[0]), max(last, span[1]))
+            task.advance(contig.records)
+            contig.records = 0
+    assert reading.digest is not None  # it has been read to its end
+    if reading.misfits:
+        progress.note(
+            f"{file.path.name}: {reading.misfits:,} values of INFO are not of the declared type and are kept as text,"
+            f" the first: {reading.misfit}"
+        )
+    if reading.digest.source_id != source_id:
+        raise InputError(
+            "the file changed while it was read", str(file.path), "Wait until it is written completely"
+        )
+    return _Written(
+        digest=reading.digest,
+        records=reading.records,
+        variants={name: _distinct(tables) for name, tables in alleles.items()},
+        spans=spans,
+    )
+
+
+class _ContigWriter:
+    """The files that the rows of one contig go to; use as a context manager.
+
+    Attributes:
+        name: the contig.
+        records: written since this was last set to 0.
+    """
+
+    def __init__(
+        self, job: Job, pool: ThreadPoolExecutor, planned: _Planned, source_id: str, contig: str, memory: int
+    ) -> None:
+        self.name = contig
+        self.records = 0
+        self._job = job
+        self._pool = pool
+        self._samples = planned.samples
+        self._limit = memory // _WAITING_SHARE
+        self._constants = {"reference": planned.reference.name, "source_id": source_id, "contig": contig}
+        self._records: TableWriter | None = None
+        self._genotypes: dict[int, TableWriter] = {}
+        self._blocks: dict[int, TableWriter] = {}
+        self._last = -2
+
+    def write(self, part: Part) -> tuple[pa.Table, tuple[int, int] | None]:
+        """Write a part; its rows of `variants`, and the span of what samples have in it."""
+        records = _table(part["records"])
+        self.records += records.num_rows
+        if records.num_rows:
+            if self._records is None:
+                self._records = self._writer(VCF_RECORDS, None)
+            self._records.write(_rows(VCF_RECORDS, records, self._constants))
+        site = _table(part["site"])
+        order = None if part["sorted"] else pa.array(np.argsort(site["start"].to_numpy(), kind="stable"))
+        if site.num_rows:
+            if part["first"] < self._last:
+                # Normalised alleles of this part lie before those of the last: a file's rows are sorted, so new files.
+                self._close(self._genotypes)
+            self._last = part["last"]
+            list(
+                self._pool.map(lambda each: self._write_sample(each, site, order), enumerate(part["samples"]))
+            )
+        blocks = _table(part["blocks"])
+        if blocks.num_rows:
+            self._write_blocks(blocks)
+        self._bound_memory()
+        starts = [t["start"].to_numpy() for t in (site, blocks) if t.num_rows]
+        span = (int(min(s.min() for s in starts)), int(max(s.max() for s in starts))) if starts else None
+        variants = _table(part["variants"])
+        return _rows(VARIANTS, variants, self._constants), span
+
+    def _write_sample(self, sample: tuple[int, BuiltBatch], site: pa.Table, order: pa.Array | None) -> None:
+        number, batch = sample
+        own = _table(batch)
+        both = pa.Table.from_arrays([*site.columns, *own.columns], [*site.column_names, *own.column_names])
+        if order is not None:
+            both = both.take(order)
+        rows = _rows(GENOTYPES, both, self._constants | {"sample_id": self._samples[number]})
+        if number not in self._genotypes:
+            self._genotypes[number] = self._writer(GENOTYPES, self._samples[number])
+        self._genotypes[number].write(rows)
+
+    def _write_blocks(self, blocks: pa.Table) -> None:
+        which = blocks["sample"].to_numpy()
+        for number in np.unique(which).tolist():
+            rows = blocks.filter(pa.array(which == number)).drop_columns(["sample"])
+            if number not in self._blocks:
+                self._blocks[number] = self._writer(REFERENCE_BLOCKS, self._samples[number])
+            self._blocks[number].write(
+                _rows(REFERENCE_BLOCKS, rows, self._constants | {"sample_id": self._samples[number]})
+            )
+
+    def _bound_memory(self) -> None:
+        waiting = [*self._genotypes.values(), *self._blocks.values()]
+        if sum(writer.pending_bytes for writer in waiting) > self._limit:
+            list(self._pool.map(TableWriter.cut, waiting))
+
+    def _writer(self, spec: TableSpec, sample: str | None) -> TableWriter:
+        values = self._constants | {"sample_id": sample}
+        return self._job.writer(spec.name, {column: values[column] for column in spec.partition_by})
+
+    def _close(self, writers: dict[int, TableWriter]) -> None:
+        # To make a file durable is to wait for the disk.
+        list(self._pool.map(TableWriter.close, writers.values()))
+        writers.clear()
+
+    def __enter__(self) -> "_ContigWriter":
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            if self._records is not None:
+                self._records.close()
+            self._close(self._genotypes)
+            self._close(self._blocks)
+            return
+        for writer in (self._records, *self._genotypes.values(), *self._blocks.values()):
+            if writer is not None:
+                writer.abandon()
+
+
+def _table(batch: BuiltBatch) -> pa.Table:
+    # `pa.table` would look for pandas each time.
+    return pa.Table.from_batches([pa.record_batch(batch)])
+
+
+def _rows(spec: TableSpec, given: pa.Table, constants: Mapping[str, str]) -> pa.Table:
+    """The table's columns, from those given and from values that all rows share; others are NULL."""
+    columns = []
+    for wanted in spec.schema:
+        if wanted.name in given.column_names:
+            columns.append(given[wanted.name].cast(wanted.type))
+        elif wanted.name in constants:
+            index = pa.array(np.zeros(given.num_rows, np.int32))
+            columns.append(pa.DictionaryArray.from_arrays(index, pa.array([constants[wanted.name]])))
+        else:
+            columns.append(pa.nulls(given.num_rows, wanted.type))
+    return pa.Table.from_arrays(columns, spec.schema.names)
+
+
+def _distinct(tables: Iterable[pa.Table]) -> pa.Table:
+    """Rows of `variants`, each allele once: the first of it."""
+    rows = pa.concat_tables(tables)
+    codes = rows["variant_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    _, places = np.unique(codes, return_index=True)
+    return rows if len(places) == rows.num_rows else rows.take(pa.array(np.sort(places)))
+
+
+def _require_new(tx: Transaction, planned: Sequence[_Planned], written: Sequence[_Written]) -> None:
+    """What only the transaction can tell: nobody has brought the same content, or calls at the same place."""
+    known: set[Path] = set()
+    seen: set[str] = set()
+    for each, done in zip(planned, written, strict=True):
+        content = done.digest.content_id
+        if content in seen or _known(tx, "content_id", content, each.samples, each.file.path):
+            known.add(each.file.path)
+        seen.add(content)
+    if known:
+        raise _KnownContent(known)
+    taken: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+    for each, done in zip(planned, written, strict=True):
+        where = str(each.file.path)
+        for contig, (first, last) in done.spans.items():
+            for sample in each.samples:
+                spans = taken.setdefault((each.reference.name, sample, contig), [])
+                if any(first <= end and start <= last for start, end in spans):
+                    raise _called_already(sample, contig, each.reference.name, where)
+                spans.append((first, last))
+            _require_uncalled(tx, each, contig, first, last)
+
+
+def _require_uncalled(tx: Transaction, each: _Planned, contig: str, first: int, last: int) -> None:
+    for table in ("genotypes", "reference_blocks"):
+        end = '"end"' if table == "reference_blocks" else "start + 1"
+        rows = tx.query(
+            f"SELECT sample_id FROM {table} WHERE reference = ? AND contig = ? AND start <= ? AND {end} > ?"
+            " AND list_contains(?::VARCHAR[], sample_id) LIMIT 1",
+            [each.reference.name, contig, last, first, list(each.samples)],
+        ).to_pylist()
+        if rows:
+            raise _called_already(rows[0]["sample_id"], contig, each.reference.name, str(each.file.path))
+
+
+def _called_already(sample: str, contig: str, reference: str, where: str) -> ConflictError:
+    return ConflictError(
+        f"sample {sample} has calls on {contig} of {reference} there already, from another source",
+        where,
+        "Import the file as another sample's: --sample NAME, or bcftools reheader --samples",
+    )
+
+
+def _add_variants(tx: Transaction, planned: Sequence[_Planned], written: Sequence[_Written]) -> None:
+    """Add alleles that are not there yet. What several files of a job bring is one row."""
+    alleles: dict[tuple[str, str], list[pa.Table]] = {}
+    for each, done in zip(planned, written, strict=True):
+        for contig, rows in done.variants.items():
+            alleles.setdefault((each.reference.name, contig), []).append(rows)
+    for tables in alleles.values():
+        tx.add_new("variants", _distinct(tables), ("reference", "variant_id"))
+
+
+def _record(tx: Transaction, job_id: str, planned: _Planned, done: _Written, sex: str | None) -> None:
+    """Add the rows of samples and source_files."""
+    if sex is not None:
+        record_sample(tx, planned.samples[0], sex)
+    else:
+        record_samples(tx, planned.samples)
+    row = {
+        "source_id": done.digest.source_id,
+        "content_id": done.digest.content_id,
+        "path": str(planned.file.path.resolve()),
+        "format": planned.file.form,
+        "bytes": done.digest.bytes,
+        "records": done.records,
+        "sample_ids": list(planned.samples),
+        # The line of column names holds samples, which stand in sample_ids.
+        "header": "\n".join(planned.file.header.lines) + "\n",
+        "job_id": job_id,
+    }
+    tx.insert("source_files", pa.Table.from_pylist([row]))

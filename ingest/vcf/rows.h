@@ -1,0 +1,582 @@
+// Records as rows: of vcf_records, variants, genotypes and reference_blocks.
+//
+// Every sample has the same rows of genotypes, one for each record and alternate: what is the record's is built once
+// (`site`), what is a sample's in columns of its own, and both are put side by side in Python.
+#pragma once
+
+#include <span>
+
+#include "ingest/vcf/alleles.h"
+#include "ingest/vcf/record.h"
+#include "lake/arrow_build.h"
+
+namespace baselake::vcf {
+
+struct Contig {
+    std::string name;
+    std::string_view bases;  // upper case
+};
+
+// Genotypes of `alleles` alleles in `copies` copies: C(alleles + copies - 1, copies). 0: too many to be meant.
+inline std::size_t genotype_count(std::size_t alleles, std::size_t copies) {
+    std::size_t count = 1;
+    for (std::size_t i = 1; i <= copies; ++i) {
+        count = count * (alleles + i - 1) / i;
+        if (count > 1'000'000) return 0;
+    }
+    return count;
+}
+
+// A sample's GT, taken apart.
+struct Genotype {
+    bool there = false;
+    std::string_view text;
+    std::vector<int> alleles;  // -1: missing
+    bool reference() const {
+        return there && std::all_of(alleles.begin(), alleles.end(), [](int allele) { return allele == 0; });
+    }
+    bool missing() const {
+        return !there || std::any_of(alleles.begin(), alleles.end(), [](int allele) { return allele < 0; });
+    }
+};
+
+inline void parse_genotype(std::string_view text, std::size_t alternates, Genotype& out) {
+    out.there = true;
+    out.text = text;
+    out.alleles.clear();
+    std::size_t at = 0;
+    for (;;) {
+        if (at < text.size() && text[at] == '.') {
+            out.alleles.push_back(-1);
+            ++at;
+        } else {
+            int allele = 0;
+            const auto [stop, error] = std::from_chars(text.data() + at, text.data() + text.size(), allele);
+            if (error != std::errc() || text[at] == '-') fail("GT is not a genotype: " + shown(text));
+            // What is called of a site without alternates is kept, and is no variant.
+            if (alternates && static_cast<std::size_t>(allele) > alternates)
+                fail("GT " + shown(text) + " names allele " + std::to_string(allele) + " of " + std::to_string(alternates));
+            out.alleles.push_back(allele);
+            at = static_cast<std::size_t>(stop - text.data());
+        }
+        if (at == text.size()) return;
+        if (text[at] != '/' && text[at] != '|') fail("GT is not a genotype: " + shown(text));
+        ++at;
+    }
+}
+
+class Rows {
+  public:
+    Rows(const std::vector<Contig>& contigs, const Definitions& format, std::size_t samples)
+        : contigs_(contigs), format_(format), samples_(samples) {
+        reset();
+    }
+
+    void add(const Record& record, std::int32_t number) {
+        const Contig& contig = contigs_[static_cast<std::size_t>(record.contig)];
+        check(record, contig);
+        const std::int64_t end = end_of(record);
+        const bool block = !record.alts.empty() && samples_ && all_unspecified();
+        if (block) {
+            add_blocks(record, end);
+            return;
+        }
+        alleles_.resize(record.alts.size());
+        std::size_t rows = 0;
+        for (std::size_t i = 0; i < record.alts.size(); ++i)
+            if (has_row(kinds_[i])) {
+                allele(record, contig, i);
+                add_variant(contig, i, end);
+                ++rows;
+            }
+        add_record(record, number, end);
+        if (!samples_) return;
+        for (std::size_t i = 0; i < record.alts.size(); ++i)
+            if (has_row(kinds_[i])) add_site(record, number, i + 1);
+        if (!rows) add_site(record, number, 0);
+        find_known(record);
+        for (std::size_t sample = 0; sample < samples_; ++sample) add_sample(record, sample, rows);
+        if (record.alts.empty()) add_blocks(record, end);  // the site was seen, and is the reference
+    }
+
+    std::size_t bytes() const {
+        std::size_t sum = 0;
+        for (const auto* columns : {&records_, &variants_, &site_, &blocks_})
+            for (const Column& column : *columns) sum += column.bytes();
+        // Samples have about as much each.
+        if (samples_)
+            for (const Column& column : of_samples_[0]) sum += column.bytes() * samples_;
+        return sum;
+    }
+
+    struct Part {
+        std::vector<Column> records, variants, site, blocks;
+        std::vector<std::vector<Column>> samples;
+        std::int64_t first = 0, last = 0;  // least and greatest start of a genotype's row
+        bool sorted = true;
+    };
+    Part take() {
+        Part part{std::move(records_), std::move(variants_), std::move(site_), std::move(blocks_), std::move(of_samples_),
+                  first_, last_, sorted_};
+        reset();
+        return part;
+    }
+    bool empty() const { return records_[0].length == 0 && blocks_[0].length == 0; }
+
+  private:
+    static bool has_row(AlleleKind kind) {
+        return kind == AlleleKind::bases || kind == AlleleKind::symbolic || kind == AlleleKind::breakend;
+    }
+    bool all_unspecified() const {
+        return std::all_of(kinds_.begin(), kinds_.end(), [](AlleleKind kind) { return kind == AlleleKind::unspecified; });
+    }
+
+    void check(const Record& record, const Contig& contig) {
+        if (!all_bases(record.ref)) fail("REF is not bases (A, C, G, T, N): " + shown(record.ref));
+        kinds_.clear();
+        for (const auto alt : record.alts) kinds_.push_back(kind_of(alt));
+        if (record.alts.size() > 127) fail("the record has over 127 alternates");
+        for (std::size_t i = 0; i < record.alts.size(); ++i) {
+            if (kinds_[i] != AlleleKind::bases) continue;
+            if (same(record.alts[i], record.ref)) fail("an alternate is the reference: " + shown(record.alts[i]));
+            for (std::size_t j = 0; j < i; ++j)
+                if (same(record.alts[i], record.alts[j])) fail("an alternate stands twice: " + shown(record.alts[i]));
+        }
+        const auto length = static_cast<std::int64_t>(contig.bases.size());
+        const auto size = static_cast<std::int64_t>(record.ref.size());
+        // Positions 0 and length + 1 are the telomeres (VCF 4.3, section 1.6.1), of which the reference has no bases.
+        if (record.start == -1 || record.start == length) return;
+        if (record.start < 0 || record.start + size > length)
+            fail("POS and REF reach beyond " + contig.name + ", which has " + std::to_string(length) + " bases");
+        for (std::size_t i = 0; i < record.ref.size(); ++i) {
+            const char is = upper(record.ref[i]), should = contig.bases[static_cast<std::size_t>(record.start) + i];
+            // What the reference does not know, or the record, is no contradiction.
+            const bool known = should == 'A' || should == 'C' || should == 'G' || should == 'T';
+            if (known && is != should && is != 'N')
+                fail("REF is " + shown(record.ref) + " where the reference has " +
+                     shown(contig.bases.substr(static_cast<std::size_t>(record.start), record.ref.size())));
+        }
+    }
+    static bool same(std::string_view a, std::string_view b) {
+        return a.size() == b.size() &&
+               std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return upper(x) == upper(y); });
+    }
+
+    // The base after the last: END counts where an alternate does not say how far it reaches.
+    std::int64_t end_of(const Record& record) const {
+        const std::int64_t end = std::max<std::int64_t>(record.start, 0) + static_cast<std::int64_t>(record.ref.size());
+        const bool symbolic = std::any_of(kinds_.begin(), kinds_.end(), [](AlleleKind kind) {
+            return kind == AlleleKind::symbolic || kind == AlleleKind::unspecified;
+        });
+        const Info* said = symbolic || record.alts.empty() ? record.info("END") : nullptr;
+        if (!said || said->kind != Kind::integer || said->count != 1) return end;
+        return std::max<std::int64_t>(end, record.pools.integers[said->first]);
+    }
+
+    void allele(const Record& record, const Contig& contig, std::size_t i) {
+        Allele& allele = alleles_[i];
+        if (kinds_[i] == AlleleKind::bases) {
+            normalise(record.ref, record.alts[i], record.start, contig.bases, allele);
+        } else {
+            allele.start = record.start;
+            allele.ref.assign(record.ref);
+            std::transform(allele.ref.begin(), allele.ref.end(), allele.ref.begin(), upper);
+            allele.alt.assign(record.alts[i]);
+            allele.type = kinds_[i] == AlleleKind::symbolic ? "symbolic" : "breakend";
+        }
+    }
+
+    void variant_id(const Contig& contig, std::size_t i, std::int64_t end) {
+        const Allele& allele = alleles_[i];
+        text_.clear();
+        text_ += contig.name;
+        text_ += '-';
+        text_ += std::to_string(allele.start + 1);
+        text_ += '-';
+        text_ += allele.ref;
+        text_ += '-';
+        text_ += allele.alt;
+        // Symbolic alternates of one place are told apart by their ends.
+        if (kinds_[i] == AlleleKind::symbolic) {
+            text_ += '-';
+            text_ += std::to_string(end);
+        }
+    }
+
+    void add_variant(const Contig& contig, std::size_t i, std::int64_t end) {
+        const Allele& allele = alleles_[i];
+        if (kinds_[i] != AlleleKind::symbolic) end = allele.start + static_cast<std::int64_t>(allele.ref.size());
+        variant_id(contig, i, end);
+        variants_[0].add_text(text_);
+        variants_[1].add(static_cast<std::int32_t>(allele.start));
+        variants_[2].add(static_cast<std::int32_t>(end));
+        variants_[3].add_text(allele.ref);
+        variants_[4].add_text(allele.alt);
+        variants_[5].add_text(allele.type);
+        ids_.resize(std::max(ids_.size(), i + 1));
+        ids_[i] = text_;
+    }
+
+    void add_filters(Column& column, const Record& record) {
+        for (const auto name : record.filters) column.children[0]->add_text(name);
+        column.close_list(record.filter != Filter::missing);
+    }
+
+    void add_record(const Record& record, std::int32_t number, std::int64_t end) {
+        auto column = records_.begin();
+        (column++)->add(number);
+        (column++)->add(static_cast<std::int32_t>(record.start));
+        (column++)->add(static_cast<std::int32_t>(end));
+        add_optional(*column++, record.id);
+        (column++)->add_text(record.ref);
+        for (const auto alt : record.alts) column->children[0]->add_text(alt);
+        (column++)->close_list(true);
+        for (std::size_t i = 0; i < record.alts.size(); ++i)
+            if (has_row(kinds_[i]))
+                column->children[0]->add_text(ids_[i]);
+            else
+                column->children[0]->add_null_text();
+        (column++)->close_list(true);
+        add_float(*column++, record.qual);
+        add_filters(*column++, record);
+        Column& keys = *column++;
+        Column &integers = *column++, &floats = *column++, &texts = *column++;
+        for (const Info& info : record.infos) {
+            keys.children[0]->add_text(info.key);
+            if (info.kind == Kind::flag) continue;
+            Column& map = info.kind == Kind::integer ? integers : info.kind == Kind::floating ? floats : texts;
+            add_entry(map, info.key, record.pools, info.kind, info.first, info.count);
+        }
+        keys.close_list(true);
+        for (Column* map : {&integers, &floats, &texts}) map->close_list(true);
+        for (std::size_t i = 0; i < record.format_count; ++i) column->children[0]->add_text(record.formats[i].key);
+        column->close_list(true);
+    }
+
+    // Of the specification's keys of FORMAT. Others, and those of INFO, are about with other numbers of values than their
+    // header says, and are kept as they are.
+    static void check_count(const Definitions& known, std::string_view key, std::size_t count, std::size_t alternates) {
+        const Definition definition = definition_of(known, key);
+        if (!count || !definition.reserved || definition.kind == Kind::flag) return;
+        std::size_t wanted = count;
+        if (definition.number == kPerAlternate) wanted = std::max<std::size_t>(alternates, 1);
+        if (definition.number == kPerAllele) wanted = alternates + 1;
+        // Text of one value has commas where its writer meant none.
+        if (definition.number > 0 && definition.kind != Kind::text) wanted = static_cast<std::size_t>(definition.number);
+        if (count != wanted)
+            fail("FORMAT " + std::string(key) + " has " + std::to_string(count) + " values and not " +
+                 std::to_string(wanted));
+    }
+
+    void add_site(const Record& record, std::int32_t number, std::size_t alt) {
+        const Allele* allele = alt ? &alleles_[alt - 1] : nullptr;
+        const std::int64_t start = allele ? allele->start : record.start;
+        if (site_[0].length == 0) first_ = last_ = start;
+        sorted_ = sorted_ && start >= last_;
+        first_ = std::min(first_, start);
+        last_ = std::max(last_, start);
+        if (alt)
+            site_[0].add_text(ids_[alt - 1]);
+        else
+            site_[0].add_null_text();
+        site_[1].add(static_cast<std::int32_t>(start));
+        site_[2].add(static_cast<std::int8_t>(alt));
+        add_filters(site_[3], record);
+        add_float(site_[4], record.qual);
+        site_[5].add(number);
+        for (std::size_t i = 0; i < 4; ++i) {
+            // A file of one sample says of the site what it says of the sample.
+            const Info* info = samples_ == 1 ? record.info(kSiteKeys[i]) : nullptr;
+            const bool there = info && info->kind == Kind::floating && info->count == 1;
+            add_float(site_[6 + i], there ? record.pools.floats[info->first] : missing_float());
+        }
+    }
+    static constexpr const char* kSiteKeys[4] = {"MQ", "FS", "ReadPosRankSum", "BaseQRankSum"};
+
+    // Keys that have columns of their own.
+    void find_known(const Record& record) {
+        gt_ = gq_ = dp_ = ad_ = pl_ = ps_ = sb_ = nullptr;
+        rest_.clear();
+        for (std::size_t i = 0; i < record.format_count; ++i) {
+            const Format& format = record.formats[i];
+            const bool integers = format.kind == Kind::integer;
+            if (format.key == "GT") gt_ = &format;
+            else if (format.key == "GQ" && integers) gq_ = &format;
+            else if (format.key == "DP" && integers) dp_ = &format;
+            else if (format.key == "AD" && integers) ad_ = &format;
+            else if (format.key == "PL" && integers) pl_ = &format;
+            else if (format.key == "PS" && integers) ps_ = &format;
+            else if (format.key == "SB" && integers) sb_ = &format;
+            else rest_.push_back(&format);
+        }
+    }
+
+    void add_sample(const Record& record, std::size_t sample, std::size_t rows) {
+        const Pools& pools = record.pools;
+        const std::size_t alternates = record.alts.size();
+        genotype_.there = false;
+        if (gt_ && gt_->samples[sample].count) parse_genotype(pools.texts[gt_->samples[sample].first], alternates, genotype_);
+        for (std::size_t i = 0; i < record.format_count; ++i)
+            check_format(record.formats[i], sample, alternates);
+        std::vector<Column>& columns = of_samples_[sample];
+        bool first = true;
+        for (std::size_t alt = rows ? 1 : 0; alt <= alternates; ++alt) {
+            if (alt && !has_row(kinds_[alt - 1])) continue;
+            if (!alt && !first) break;
+            add_row(columns, record, sample, alt, first);
+            first = false;
+            if (!rows) break;
+        }
+    }
+
+    void check_format(const Format& format, std::size_t sample, std::size_t alternates) {
+        if (&format == gt_) return;
+        const std::size_t count = format.samples[sample].count;
+        if (count < 2 && format.kind == Kind::text) return;
+        check_count(format_, format.key, count, alternates);
+        const Definition definition = definition_of(format_, format.key);
+        if (!alternates || definition.number != kPerGenotype || !definition.reserved || !count || !genotype_.there) return;
+        const std::size_t wanted = genotype_count(alternates + 1, genotype_.alleles.size());
+        // './.' says nothing of how many copies there are; '.' neither.
+        if (wanted && count != wanted && !genotype_.missing())
+            fail("FORMAT " + std::string(format.key) + " of sample " + std::to_string(sample + 1) + " has " +
+                 std::to_string(count) + " values and not one for each of " + std::to_string(wanted) + " genotypes");
+    }
+
+    void add_row(std::vector<Column>& columns, const Record& record, std::size_t sample, std::size_t alt, bool first) {
+        const Pools& pools = record.pools;
+        const bool simple = record.alts.size() == 1 && alt == 1;  // the row says all there is to say
+        add_genotype(columns[0], columns[1], alt, simple);
+        const auto one = [&](const Format* format) -> std::int32_t {
+            if (!format || format->samples[sample].count != 1) return kMissingInt;
+            return pools.integers[format->samples[sample].first];
+        };
+        const auto all = [&](const Format* format) -> std::span<const std::int32_t> {
+            if (!format) return {};
+            return {pools.integers.data() + format->samples[sample].first, format->samples[sample].count};
+        };
+        add_integer(columns[2], one(gq_));
+        add_integer(columns[3], one(dp_));
+        const auto ad = all(ad_);
+        const bool counted = ad.size() == record.alts.size() + 1 && alt;
+        add_integer(columns[4], counted ? ad[0] : kMissingInt);
+        add_integer(columns[5], counted ? ad[alt] : kMissingInt);
+        const auto pl = all(pl_);
+        const bool kept = add_likelihoods(columns[6], columns[7], pl, alt, record.alts.size(), simple);
+        add_integer(columns[8], one(ps_));
+        const auto sb = all(sb_);
+        const bool strands = simple && sb.size() == 4;
+        if (strands)
+            for (const auto value : sb) add_integer(*columns[9].children[0], value);
+        columns[9].close_list(strands);
+        // The maps hold what no column does; of several rows of a record the first has them.
+        Column &integers = columns[10], &floats = columns[11], &texts = columns[12];
+        bool any[3] = {false, false, false};
+        const auto keep = [&](const Format* format) {
+            if (!first || !format || !format->samples[sample].count) return;
+            const int which = format->kind == Kind::integer ? 0 : format->kind == Kind::floating ? 1 : 2;
+            add_entry(columns[10 + static_cast<std::size_t>(which)], format->key, pools, format->kind,
+                      format->samples[sample].first, format->samples[sample].count);
+            any[which] = true;
+        };
+        if (!simple) keep(gt_);
+        for (const Format* format : {gq_, dp_, ps_})
+            if (format && format->samples[sample].count > 1) keep(format);
+        if (!(simple && counted)) keep(ad_);
+        if (!kept) keep(pl_);
+        if (!strands) keep(sb_);
+        for (const Format* format : rest_) keep(format);
+        integers.close_list(any[0]);
+        floats.close_list(any[1]);
+        texts.close_list(any[2]);
+    }
+
+    void add_genotype(Column& gt, Column& copies, std::size_t alt, bool simple) {
+        if (!genotype_.there) {
+            gt.add_null_text();
+            copies.add_null<std::int8_t>();
+            return;
+        }
+        int mine = 0;
+        bool missing = false;
+        for (const int allele : genotype_.alleles) {
+            mine += alt && allele == static_cast<int>(alt);
+            missing = missing || allele < 0;
+        }
+        if (mine || !missing)
+            copies.add(static_cast<std::int8_t>(mine));
+        else
+            copies.add_null<std::int8_t>();
+        if (simple) {
+            gt.add_text(genotype_.text);
+            return;
+        }
+        text_.clear();
+        std::size_t place = 0;
+        for (const char c : genotype_.text) {
+            if (c == '/' || c == '|') {
+                text_ += c;
+                continue;
+            }
+            // One letter for each allele, however many digits its number has.
+            if (!text_.empty() && text_.back() != '/' && text_.back() != '|') continue;
+            const int allele = genotype_.alleles[place++];
+            text_ += allele < 0 ? '.' : allele == 0 ? '0' : allele == static_cast<int>(alt) ? '1' : '2';
+        }
+        gt.add_text(text_);
+    }
+
+    // `pl` over the reference and the row's alternate, `site_pl` over all alleles of a site that has more. False where
+    // the columns do not hold what the record says.
+    bool add_likelihoods(Column& own, Column& site, std::span<const std::int32_t> pl, std::size_t alt,
+                         std::size_t alternates, bool simple) {
+        const std::size_t copies = pl.size() == genotype_count(alternates + 1, 2) ? 2 : pl.size() == alternates + 1 ? 1 : 0;
+        const bool known = alt && copies && !pl.empty();
+        if (known) {
+            add_integer(*own.children[0], pl[0]);
+            if (copies == 1) {
+                add_integer(*own.children[0], pl[alt]);
+            } else {
+                add_integer(*own.children[0], pl[alt * (alt + 1) / 2]);
+                add_integer(*own.children[0], pl[alt * (alt + 1) / 2 + alt]);
+            }
+        }
+        own.close_list(known);
+        const bool whole = alt && !simple && !pl.empty();
+        if (whole)
+            for (const auto value : pl) add_integer(*site.children[0], value);
+        site.close_list(whole);
+        return pl.empty() || whole || (simple && known);
+    }
+
+    void add_blocks(const Record& record, std::int64_t end) {
+        find_known(record);
+        const Format* least = record.format("MIN_DP");
+        for (std::size_t sample = 0; sample < samples_; ++sample) {
+            genotype_.there = false;
+            if (gt_ && gt_->samples[sample].count)
+                parse_genotype(record.pools.texts[gt_->samples[sample].first], record.alts.size(), genotype_);
+            if (!genotype_.there || (!genotype_.reference() && !genotype_.missing())) continue;
+            const auto one = [&](const Format* format) -> std::int32_t {
+                if (!format || format->kind != Kind::integer || format->samples[sample].count != 1) return kMissingInt;
+                return record.pools.integers[format->samples[sample].first];
+            };
+            const std::int32_t gq = one(gq_), dp = one(dp_), min_dp = one(least);
+            // Nothing was read there, whatever the genotype is called.
+            const bool unseen = genotype_.missing() || (dp == 0 && (is_missing(gq) || gq == 0));
+            blocks_[0].add(static_cast<std::int32_t>(sample));
+            blocks_[1].add(static_cast<std::int32_t>(record.start));
+            blocks_[2].add(static_cast<std::int32_t>(end));
+            blocks_[3].add(static_cast<std::int8_t>(genotype_.alleles.size()));
+            if (unseen)
+                blocks_[4].add_text(dp == 0 ? "no_usable_reads" : "no_call");
+            else
+                blocks_[4].add_null_text();
+            add_integer(blocks_[5], unseen ? 0 : gq);
+            add_integer(blocks_[6], dp);
+            add_integer(blocks_[7], is_missing(min_dp) ? dp : min_dp);
+        }
+    }
+
+    static void add_integer(Column& column, std::int32_t value) {
+        if (is_missing(value))
+            column.add_null<std::int32_t>();
+        else
+            column.add(value);
+    }
+    static void add_float(Column& column, float value) {
+        if (is_missing(value))
+            column.add_null<float>();
+        else
+            column.add(value);
+    }
+    static void add_optional(Column& column, std::string_view text) {
+        if (text.empty())
+            column.add_null_text();
+        else
+            column.add_text(text);
+    }
+    static void add_entry(Column& map, std::string_view key, const Pools& pools, Kind kind, std::size_t first, std::size_t count) {
+        Column& entries = *map.children[0];
+        Column& values = *entries.children[1];
+        entries.children[0]->add_text(key);
+        for (std::size_t i = first; i < first + count; ++i) {
+            Column& item = *values.children[0];
+            if (kind == Kind::integer)
+                add_integer(item, pools.integers[i]);
+            else if (kind == Kind::floating)
+                add_float(item, pools.floats[i]);
+            else
+                item.add_text(pools.texts[i]);
+        }
+        values.close_list(count != 0);
+        entries.finish(true);
+    }
+
+    void reset() {
+        records_.clear();
+        for (const char* name : {"record", "start", "end"}) records_.emplace_back(name, "i");
+        records_.push_back(text_column("id"));
+        records_.push_back(text_column("ref"));
+        records_.push_back(list_column("alts", "u"));
+        records_.push_back(list_column("variant_ids", "u"));
+        records_.emplace_back("qual", "f");
+        records_.push_back(list_column("filters", "u"));
+        records_.push_back(list_column("info_keys", "u"));
+        records_.push_back(map_column("info_integers", "i"));
+        records_.push_back(map_column("info_floats", "f"));
+        records_.push_back(map_column("info_strings", "u"));
+        records_.push_back(list_column("format_keys", "u"));
+        variants_.clear();
+        variants_.push_back(text_column("variant_id"));
+        for (const char* name : {"start", "end"}) variants_.emplace_back(name, "i");
+        for (const char* name : {"ref", "alt", "type"}) variants_.push_back(text_column(name));
+        site_.clear();
+        site_.push_back(text_column("variant_id"));
+        site_.emplace_back("start", "i");
+        site_.emplace_back("allele_index", "c");
+        site_.push_back(list_column("filters", "u"));
+        site_.emplace_back("qual", "f");
+        site_.emplace_back("record", "i");
+        for (const char* name : {"mq", "fs", "read_pos_rank_sum", "base_q_rank_sum"}) site_.emplace_back(name, "f");
+        blocks_.clear();
+        for (const char* name : {"sample", "start", "end"}) blocks_.emplace_back(name, "i");
+        blocks_.emplace_back("ploidy", "c");
+        blocks_.push_back(text_column("gap"));
+        for (const char* name : {"gq", "dp", "min_dp"}) blocks_.emplace_back(name, "i");
+        of_samples_.clear();
+        of_samples_.resize(samples_);
+        for (auto& columns : of_samples_) {
+            columns.push_back(text_column("gt"));
+            columns.emplace_back("alt_copies", "c");
+            for (const char* name : {"gq", "dp", "ad_ref", "ad_alt"}) columns.emplace_back(name, "i");
+            columns.push_back(list_column("pl", "i"));
+            columns.push_back(list_column("site_pl", "i"));
+            columns.emplace_back("ps", "i");
+            columns.push_back(list_column("sb", "i"));
+            columns.push_back(map_column("format_integers", "i"));
+            columns.push_back(map_column("format_floats", "f"));
+            columns.push_back(map_column("format_strings", "u"));
+        }
+        first_ = last_ = 0;
+        sorted_ = true;
+    }
+
+    const std::vector<Contig>& contigs_;
+    const Definitions& format_;
+    std::size_t samples_;
+    std::vector<Column> records_, variants_, site_, blocks_;
+    std::vector<std::vector<Column>> of_samples_;
+    std::int64_t first_ = 0, last_ = 0;
+    bool sorted_ = true;
+    // Of the record at hand.
+    std::vector<AlleleKind> kinds_;
+    std::vector<Allele> alleles_;
+    std::vector<std::string> ids_;
+    std::string text_;
+    Genotype genotype_;
+    const Format *gt_ = nullptr, *gq_ = nullptr, *dp_ = nullptr, *ad_ = nullptr, *pl_ = nullptr, *ps_ = nullptr, *sb_ = nullptr;
+    std::vector<const Format*> rest_;
+};
+
+}  // namespace baselake::vcf
