@@ -19,7 +19,7 @@ from baselake.processes import end_with_parent
 from baselake.progress import LogProgress
 
 
-def task_of(lake: Path, reference: str, sample: str, stage: str) -> str:
+def task_of(lake: Path, reference: str, sample: str, stage: str, device: str) -> str:
     """The argument for a stage."""
     return json.dumps(
         {
@@ -27,6 +27,7 @@ def task_of(lake: Path, reference: str, sample: str, stage: str) -> str:
             "reference": reference,
             "sample": sample,
             "stage": stage,
+            "device": device,
             "parent": os.getpid(),
         }
     )
@@ -59,8 +60,10 @@ def _do(task: dict[str, str]) -> None:
             align_samples(catalog, [sample], reference, progress=progress)
         elif task["stage"] == "call":
             from baselake.compute.call import call_samples
+            from baselake.compute.device import choose_devices
 
-            call_samples(catalog, [sample], reference, progress=progress)
+            gpus = choose_devices(task["device"])
+            call_samples(catalog, [sample], reference, progress=progress, gpus=gpus)
         else:
             from baselake.compute.qc.sample import measure_sample
 

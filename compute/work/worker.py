@@ -31,12 +31,14 @@ class WorkSettings:
         terms: of its leases.
         poll: seconds between two looks where there was nothing to do.
         patience: seconds that work whose bytes lie mostly elsewhere is left to workers there.
+        device: where to call, as `baselake.compute.device.choose_devices` has it.
     """
 
     reference: str
     terms: Terms
     poll: float = 10.0
     patience: float = 60.0
+    device: str = "auto"
 
 
 def work(
@@ -113,7 +115,7 @@ def _do(
     what = f"{taken.stage} {taken.sample_id}"
     log(f"{what}: begun")
     begun = time.monotonic()
-    task = task_of(catalog.layout.root, taken.reference, taken.sample_id, taken.stage)
+    task = task_of(catalog.layout.root, taken.reference, taken.sample_id, taken.stage, settings.device)
     # A file and not a pipe: nobody has to read while it runs. Its story goes where the worker's goes.
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(

@@ -18,7 +18,7 @@ from baselake.catalog.references import Reference, add_reference, open_reference
 from baselake.catalog.samples import describe_sample, sample_names
 from baselake.catalog.snapshots import At, name_snapshot, unname_snapshot
 from baselake.config import acting_user, keys_folder
-from baselake.errors import NotFoundError
+from baselake.errors import MissingDependencyError, NotFoundError
 from baselake.lake.region import Region, parse_region
 from baselake.native import check_processor
 from baselake.progress import QUIET, Progress

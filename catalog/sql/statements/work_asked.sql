@@ -5,6 +5,7 @@ new AS (SELECT rowid AS version, job_id, operation, parameters FROM lineage WHER
 arrived AS (
     SELECT n.version, unnest(f.sample_ids) AS sample_id
     FROM new AS n JOIN source_files AS f ON f.job_id = n.job_id
+    WHERE coalesce(f.format, '') NOT IN ('vcf', 'bcf') -- whose samples come called
     UNION
     SELECT n.version, g.sample_id
     FROM new AS n JOIN run_tiles AS t ON t.job_id = n.job_id JOIN read_groups AS g USING (run_id, lane)

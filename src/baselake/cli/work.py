@@ -41,6 +41,13 @@ from baselake.cli.options import common, open_for_writing, reference_option
     help="Seconds that work whose files lie elsewhere is left to workers there.",
 )
 @click.option(
+    "--device",
+    metavar="[auto|cpu|gpu|gpu:N]",
+    default="auto",
+    show_default=True,
+    help="Where to call, as in `baselake call`.",
+)
+@click.option(
     "--retry", multiple=True, metavar="SAMPLE", help="Only have what failed of SAMPLE tried again, and end."
 )
 @reference_option
@@ -52,6 +59,7 @@ def command(
     tries: int,
     retry_after: int,
     patience: float,
+    device: str,
     retry: tuple[str, ...],
     reference: str | None,
 ) -> None:
@@ -61,6 +69,7 @@ def command(
     """
     from baselake.catalog.references import open_reference
     from baselake.catalog.work import queue
+    from baselake.compute.device import choose_devices
     from baselake.compute.work.worker import WorkSettings, work
     from baselake.processes import stop_on_signals
 
@@ -68,11 +77,13 @@ def command(
         if retry:
             queue.retry(lake.catalog, retry)
             return
+        choose_devices(device)  # one that is not there is said now, and not by every sample
         settings = WorkSettings(
             reference=open_reference(lake.catalog, reference).name,
             terms=queue.Terms(lease_seconds=lease, tries=tries, retry_seconds=retry_after),
             poll=interval,
             patience=patience,
+            device=device,
         )
         stop = Event()
         stop_on_signals(stop)

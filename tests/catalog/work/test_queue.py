@@ -32,11 +32,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def reads_come(catalog: Catalog, *samples: str, run: str = "run1", state: str = "imported") -> None:
+def reads_come(
+    catalog: Catalog, *samples: str, run: str = "run1", state: str = "imported", form: str = "fastq"
+) -> None:
     """A commit that brings reads of samples, as an import of files does."""
     with catalog.job("ingest") as job, job.commit() as tx:
-        columns = {"source_id": ["file"], "sample_ids": [list(samples)], "job_id": [job.id], "run_id": [run]}
-        tx.insert("source_files", pa.table(columns))
+        columns = {"source_id": ["file"], "format": [form], "sample_ids": [list(samples)], "job_id": [job.id]}
+        tx.insert("source_files", pa.table(columns | {"run_id": [run]}))
         tx.insert(
             "read_groups",
             pa.table(
@@ -102,6 +104,12 @@ def test_what_was_committed_before_anybody_looked_is_asked_for(catalog: Catalog)
         for stage in stages:
             stage_is_committed(catalog, stage, sample)
     assert waiting(catalog) == {"S1": "call", "S3": "align"}
+
+
+def test_calls_that_were_imported_ask_for_nothing(catalog: Catalog) -> None:
+    for form in ("vcf", "bcf"):
+        reads_come(catalog, "S1", form=form)
+    assert waiting(catalog) == {}
 
 
 def test_work_is_given_to_one_worker(catalog: Catalog) -> None:
