@@ -5,6 +5,7 @@ row, NULL in the others; `block_row` is a row's place in its block. All other co
 A row whose `block_row` is NULL has its columns plain.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -44,9 +45,19 @@ def encode_rows(rows: pa.Table, contig: ContigBases) -> pa.Table:
         )
         for name, value in _encode_block(part, placement, contig).items():
             values.setdefault(name, []).append(value)
+    return with_blocks(rows.select([name for name in rows.column_names if name not in CODED]), bounds, values)
+
+
+def with_blocks(rows: pa.Table, bounds: np.ndarray, values: Mapping[str, list[bytes]]) -> pa.Table:
+    """Rows with their `block_row` and their blocks beside them.
+
+    Args:
+        rows: columns that are not coded.
+        bounds: the first row of each block, and the number of rows.
+        values: the blocks of each coded column, by the name it is stored by.
+    """
     block_row = np.arange(rows.num_rows) - np.repeat(bounds[:-1], np.diff(bounds))
-    stored = rows.select([name for name in rows.column_names if name not in CODED])
-    stored = stored.append_column(BLOCK_ROW, pa.array(block_row, pa.int32()))
+    stored = rows.append_column(BLOCK_ROW, pa.array(block_row, pa.int32()))
     head = block_row == 0
     for name, column in values.items():
         stored = stored.append_column(name, _in_first_rows(column, head))

@@ -365,29 +365,29 @@ inline void decode_words(Reader& in, const Frequencies& f, const char* symbols, 
 
 // The symbols that occur, ascending.
 inline Bytes symbols_of(std::string_view bytes) {
-    Bytes known;
+    std::array<bool, 256> seen{};
+    std::array<char, kMostSymbols> few{};
+    size_t known = 0, at = 0;
     // As long as they are few, bytes are compared with all of them at once.
     constexpr size_t piece = 4096;
-    size_t at = 0;
-    while (at < bytes.size() && known.size() <= kMostSymbols) {
+    while (at < bytes.size() && known <= few.size()) {
         const std::string_view part = bytes.substr(at, piece);
-        std::array<char, kMostSymbols> few;
-        for (size_t i = 0; i < few.size(); ++i) few[i] = known.empty() ? 0 : known[std::min(i, known.size() - 1)];
-        uint8_t others = known.empty();
+        at += part.size();
+        uint8_t others = !known;
         for (const char byte : part)
             others |= static_cast<uint8_t>((byte != few[0]) & (byte != few[1]) & (byte != few[2]) & (byte != few[3]));
-        if (others)
-            for (const char byte : part)
-                if (known.find(byte) == known.npos) known.push_back(byte);
-        at += part.size();
+        if (!others) continue;
+        for (const char byte : part) seen[static_cast<uint8_t>(byte)] = true;
+        known = 0;
+        for (size_t symbol = 0; symbol < seen.size() && known <= few.size(); ++symbol)
+            if (seen[symbol] && known++ < few.size()) few[known - 1] = static_cast<char>(symbol);
+        for (size_t i = known; i < few.size(); ++i) few[i] = few[0];
     }
-    std::array<bool, 256> seen{};
-    for (const char byte : known) seen[static_cast<uint8_t>(byte)] = true;
     for (; at < bytes.size(); ++at) seen[static_cast<uint8_t>(bytes[at])] = true;
-    known.clear();
+    Bytes symbols;
     for (size_t symbol = 0; symbol < seen.size(); ++symbol)
-        if (seen[symbol]) known.push_back(static_cast<char>(symbol));
-    return known;
+        if (seen[symbol]) symbols.push_back(static_cast<char>(symbol));
+    return symbols;
 }
 
 inline Bytes coded_stream(Method method, size_t n, const Bytes& symbols, const Frequencies& f) {

@@ -113,6 +113,27 @@ def test_names_come_back_and_know_their_partners(names: list[str], draw: st.Data
         )
 
 
+@given(
+    st.from_regex(r"\A[A-Z]{1,4}[0-9]{0,3}:0?[0-9]{1,4}:[A-Z0-9-]{0,5}:[1-8]\Z"),
+    st.lists(st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 40)), min_size=1, max_size=60),
+    st.integers(1, 3),
+)
+def test_names_of_numbers_come_back(prefix: str, numbers: list[tuple[int, int]], copies: int) -> None:
+    columns = np.array(numbers, np.int32).T
+    block = codecs.encode_numbered_names(prefix, [np.ascontiguousarray(each) for each in columns], copies)
+    names = [f"{prefix}:{x}:{y}" for x, y in numbers for _ in range(copies)]
+    assert codecs.decode_names(block).to_pylist() == names
+    if len(set(numbers)) == len(numbers):
+        assert block == codecs.encode_names(pa.array(names))
+
+
+def test_names_of_numbers_are_refused_where_their_text_would_be_another() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        codecs.encode_numbered_names("A", [np.array([-1], np.int32)], 1)
+    with pytest.raises(ValueError, match="control"):
+        codecs.encode_numbered_names("A\n", [np.array([1], np.int32)], 1)
+
+
 def test_a_pairs_name_is_stored_once() -> None:
     rng = np.random.default_rng(1)
     single = [f"HSQ1:1:C0:1:{t}:{x}:{y}" for t, x, y in rng.integers(1000, 90000, (4000, 3)).tolist()]
