@@ -36,30 +36,38 @@ def coded_rows(
     adapters = _Adapters(tile, info, plan, entry)
     segments = len(info.template_reads)
     step = READ_RECORDS.row_group_rows // segments
+    plain = [name for name in READ_RECORDS.schema.names if name not in CODED]
+    same = _same_columns(tile, run_id, plan, min(step, len(order)), segments)
     for start in range(0, len(order), step):
         part = order[start : start + step]
         rows = len(part) * segments
-        columns = {
-            "run_id": _constant(run_id, rows),
-            "lane": pa.repeat(pa.scalar(plan.lane, pa.int16()), rows),
-            "segment": pa.array(np.tile(np.arange(1, segments + 1, dtype=np.int8), len(part))),
+        columns = {name: column.slice(0, rows) for name, column in same.items()}
+        columns |= {
             "umi": umi.column(part, segments),
             "filtered": pa.array(np.repeat(tile.filtered[part], segments)),
-            "tile": pa.repeat(pa.scalar(tile.number, pa.int32()), rows),
             "adapter_start": adapters.column(part),
         }
         columns |= _index_columns(tile, info, part, segments)
-        plain = [column for column in READ_RECORDS.schema if column.name not in CODED]
-        table = pa.table(
-            [columns.get(column.name, pa.nulls(rows, column.type)) for column in plain],
-            names=[column.name for column in plain],
-        )
+        table = pa.table([columns[name] for name in plain], names=plain)
         prefix = f"{info.instrument}:{info.number}:{info.flowcell}:{plan.lane}:{tile.number}"
         yield _with_coded(table, tile, info, part, prefix, quality_bins)
 
 
-def _constant(text: str, rows: int) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array([text]))
+def _same_columns(
+    tile: Tile, run_id: str, plan: LanePlan, clusters: int, segments: int
+) -> dict[str, pa.Array]:
+    """Columns that are the same in every row group, as long as the longest."""
+    rows = clusters * segments
+    return {
+        "run_id": pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array([run_id])),
+        "lane": pa.repeat(pa.scalar(plan.lane, pa.int16()), rows),
+        "segment": pa.array(np.tile(np.arange(1, segments + 1, dtype=np.int8), clusters)),
+        "tile": pa.repeat(pa.scalar(tile.number, pa.int32()), rows),
+        **{
+            name: pa.nulls(rows, READ_RECORDS.schema.field(name).type)
+            for name in ("read_group_id", "comment", "index1_seq", "index1_qual", "index2_seq", "index2_qual")
+        },
+    }
 
 
 def _index_columns(tile: Tile, info: RunInfo, part: np.ndarray, segments: int) -> dict[str, pa.Array]:
@@ -67,9 +75,13 @@ def _index_columns(tile: Tile, info: RunInfo, part: np.ndarray, segments: int) -
     for number, read in enumerate(info.index_reads[:2], 1):
         cycles = (info.first_cycle(read) - 1, read.cycles)
         bases, sequences, quals, qualities = tile.calls.dictionaries(part, cycles, segments)
-        columns[f"index{number}_seq"] = pa.DictionaryArray.from_arrays(bases, fixed_strings(sequences))
-        columns[f"index{number}_qual"] = pa.DictionaryArray.from_arrays(quals, fixed_strings(qualities))
+        columns[f"index{number}_seq"] = _dictionary(bases, sequences)
+        columns[f"index{number}_qual"] = _dictionary(quals, qualities)
     return columns
+
+
+def _dictionary(codes: np.ndarray, texts: np.ndarray) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(codes, fixed_strings(texts), safe=False)
 
 
 def _with_coded(

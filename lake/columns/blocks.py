@@ -56,22 +56,22 @@ def with_blocks(rows: pa.Table, bounds: np.ndarray, values: Mapping[str, list[by
         bounds: the first row of each block, and the number of rows.
         values: the blocks of each coded column, by the name it is stored by.
     """
-    block_row = np.arange(rows.num_rows) - np.repeat(bounds[:-1], np.diff(bounds))
-    stored = rows.append_column(BLOCK_ROW, pa.array(block_row, pa.int32()))
-    head = block_row == 0
+    counts = np.diff(bounds)
+    block_row = np.arange(rows.num_rows, dtype=np.int32)
+    block_row -= np.repeat(bounds[:-1].astype(np.int32), counts)
+    stored = rows.append_column(BLOCK_ROW, pa.array(block_row))
+    head = np.packbits(block_row == 0, bitorder="little")
     for name, column in values.items():
-        stored = stored.append_column(name, _in_first_rows(column, head))
+        stored = stored.append_column(name, _in_first_rows(column, counts, head))
     return stored
 
 
-def _in_first_rows(values: list[bytes], head: np.ndarray) -> pa.Array:
-    """A `binary` column with the values in the rows that `head`, bool [rows], says, NULL in the others."""
-    offsets = np.zeros(len(head) + 1, np.int32)
-    offsets[1:][head] = [len(value) for value in values]
-    np.cumsum(offsets, out=offsets)
-    validity = np.packbits(head, bitorder="little")
-    buffers = [pa.py_buffer(validity), pa.py_buffer(offsets), pa.py_buffer(b"".join(values))]
-    return pa.Array.from_buffers(pa.binary(), len(head), buffers)
+def _in_first_rows(values: list[bytes], counts: np.ndarray, head: np.ndarray) -> pa.Array:
+    """A `binary` column with a value in the first of so many rows each, which the bitmap `head` says, else NULL."""
+    ends = np.cumsum([len(value) for value in values], dtype=np.int32)
+    offsets = np.concatenate([np.zeros(1, np.int32), np.repeat(ends, counts)])
+    buffers = [pa.py_buffer(head), pa.py_buffer(offsets), pa.py_buffer(b"".join(values))]
+    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
 
 
 def _encode_block(
