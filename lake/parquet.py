@@ -109,8 +109,8 @@ class TableWriter:
         """
         for field in rows.schema:
             plain = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-            if plain != self._stored.schema.field(field.name).type:
-                raise ValueError(f"{self._stored.name}.{field.name} is not {field.type}")
+            if pa.field(field.name, plain) not in list(self._stored.schema):
+                raise ValueError(f"{self._stored.name} has no column {field.name} of {plain}")
         self._flush(everything=True)
         try:
             self._write_group(rows)
