@@ -23,6 +23,8 @@ def extensions() -> list[Pybind11Extension]:
     only = os.environ.get("BASELAKE_BUILD_ONLY", "")
     found = []
     for folder in FOLDERS:
+        # Those of `lake` are included from everywhere.
+        headers = [str(header) for part in {folder, "lake"} for header in sorted(Path(part).rglob("*.h"))]
         for source in sorted(Path(folder).rglob("*.cpp")):
             package = ".".join(source.parent.parts)
             if not package.startswith(only):
@@ -34,7 +36,7 @@ def extensions() -> list[Pybind11Extension]:
                     cxx_std=20,
                     extra_compile_args=FLAGS,
                     include_dirs=["."],
-                    depends=[str(header) for header in sorted(Path(folder).rglob("*.h"))],
+                    depends=headers,
                 )
             )
     return found

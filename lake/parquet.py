@@ -49,6 +49,9 @@ class TableWriter:
         finished: told of the file when it is durable.
         contig: what alignments are stored against.
         quality_bins: into how many bins (`lake/qualities.py`) the column `qual` is put; 0: it stays as it is.
+
+    Attributes:
+        quality_bins: as given; 0 for a table without qualities.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class TableWriter:
     ) -> None:
         self._spec = spec
         self._contig = contig
-        self._quality_bins = quality_bins if "qual" in spec.schema.names else 0
+        self.quality_bins = quality_bins if "qual" in spec.schema.names else 0
         self._path = path
         self._finished = finished
         self._pending: list[pa.Table] = []
@@ -84,9 +87,9 @@ class TableWriter:
             plain = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
             if plain != wanted.type:
                 raise ValueError(f"{self._spec.name}.{field.name} is {wanted.type}, not {field.type}")
-        if self._quality_bins:
+        if self.quality_bins:
             place = table.schema.get_field_index("qual")
-            table = table.set_column(place, "qual", bin_qualities(table["qual"], self._quality_bins))
+            table = table.set_column(place, "qual", bin_qualities(table["qual"], self.quality_bins))
         self._pending.append(table)
         self._pending_rows += table.num_rows
         self._pending_bytes += table.nbytes
@@ -107,6 +110,25 @@ class TableWriter:
             StorageError: the disk is full or fails.
         """
         self._flush(everything=True)
+
+    def write_coded(self, rows: pa.Table) -> None:
+        """Append rows whose large columns are coded already (`blocks.with_blocks`), as a row group of their own.
+
+        Their qualities are in the bins that this writer puts others into.
+
+        Raises:
+            StorageError: the disk is full or fails.
+            ValueError: a column is not one of the stored table, or of another type.
+        """
+        for field in rows.schema:
+            plain = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+            if pa.field(field.name, plain) not in list(self._stored.schema):
+                raise ValueError(f"{self._stored.name} has no column {field.name} of {plain}")
+        self._flush(everything=True)
+        try:
+            self._write_group(rows)
+        except OSError as error:
+            raise storage_error(error, self._path) from error
 
     def close(self) -> DataFile | None:
         """Write what is pending, make the file durable and tell the job; None where there were no rows.
@@ -167,7 +189,8 @@ class TableWriter:
         whole = table.num_rows if everything else table.num_rows - table.num_rows % size
         try:
             for first in range(0, whole, size):
-                self._write_group(table.slice(first, min(size, whole - first)))
+                rows = table.slice(first, min(size, whole - first))
+                self._write_group(encode_rows(rows, self._contig) if self._spec.stored is not None else rows)
         except OSError as error:
             raise storage_error(error, self._path) from error
         rest = table.slice(whole)
@@ -179,8 +202,7 @@ class TableWriter:
     def _stored(self) -> TableSpec:
         return self._spec.stored or self._spec
 
-    def _write_group(self, rows: pa.Table) -> None:
-        group = encode_rows(rows, self._contig) if self._spec.stored is not None else rows
+    def _write_group(self, group: pa.Table) -> None:
         if self._writer is None:
             self._writer = self._open(group.schema)
         self._writer.write_table(group, row_group_size=max(group.num_rows, 1))

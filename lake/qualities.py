@@ -22,6 +22,15 @@ def bin_qualities(column: pa.ChunkedArray, bins: int) -> pa.ChunkedArray:
     return pa.chunked_array([_binned(chunk, _TABLES[bins]) for chunk in column.chunks], column.type)
 
 
+def bin_table(bins: int) -> bytes:
+    """What each character of qualities as text becomes: 256 bytes.
+
+    Args:
+        bins: a key of `BINS`; 0: each stays as it is.
+    """
+    return _TABLES[bins] if bins else bytes(range(256))
+
+
 def _tables() -> dict[int, bytes]:
     tables = {}
     for bins, bounds in BINS.items():

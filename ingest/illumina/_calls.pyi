@@ -72,8 +72,51 @@ class Calls:
             of the pairs, uint8 [pairs, length] of either range, whose length may be 0.
         """
 
-    def quality(self, cycles: tuple[int, int]) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
-        """Of each row: how many calls have at least Q30, and the sum of the qualities; a no-call has Q2."""
+    def code(
+        self,
+        order: NDArray[np.int64] | NDArray[np.uint32],
+        ranges: Sequence[tuple[int, int]],
+        step: int,
+        table: bytes,
+    ) -> list[tuple[bytes, bytes]]:
+        """What `emit` gives, coded as in lake/columns: bases at two bits, qualities as a byte stream.
+
+        Args:
+            order, ranges: as for `emit`.
+            step: how many rows are coded together.
+            table: 256 bytes: what each character of qualities as text is stored as.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+
+    def dictionaries(
+        self, order: NDArray[np.int64] | NDArray[np.uint32], cycles: tuple[int, int], repeat: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int32], NDArray[np.uint8]]:
+        """What `emit` gives for one range, each distinct text once.
+
+        Returns:
+            The number of each row's bases, `repeat` times, int32 [rows * repeat]; the distinct bases, uint8 [texts,
+            length]; likewise of qualities.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+
+    def quality(
+        self, cycles: tuple[int, int], code: NDArray[np.int32], count: int, chosen: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """How many calls have at least Q30, and the sum of the qualities; a no-call has Q2.
+
+        Args:
+            cycles: the range.
+            code: [clusters], what each row is counted under, below `count`.
+            count: how many codes there are.
+            chosen: [clusters], whether it is counted at all.
+
+        Returns:
+            Two int64 [count].
+        """
 
     def names(
         self,

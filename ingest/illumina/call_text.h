@@ -31,6 +31,15 @@ inline void write_bases(const uint8_t* calls, size_t length, uint8_t* out) {
   for (size_t i = 0; i < length; i += kLanes) store(out + i, bases_of(load(calls + i)));
 }
 
+// Bases and phred+33 qualities; likewise.
+inline void write_both(const uint8_t* calls, size_t length, uint8_t* bases, uint8_t* quals) {
+  for (size_t at = 0; at < length; at += kLanes) {
+    const Vector some = load(calls + at);
+    store(bases + at, bases_of(some));
+    store(quals + at, qualities_of(some) + '!');
+  }
+}
+
 // Bases and phred+33 qualities of each row, range after range; both texts have kSlack bytes to spare.
 inline void emit(const Matrix& matrix, std::span<const int64_t> order, std::span<const Range> ranges, uint8_t* bases,
                  uint8_t* quals) {
@@ -38,27 +47,26 @@ inline void emit(const Matrix& matrix, std::span<const int64_t> order, std::span
     prefetch(matrix, order, i);
     const uint8_t* const row = matrix.row(static_cast<size_t>(order[i]));
     for (const Range& range : ranges) {
-      for (size_t at = 0; at < range.length; at += kLanes) {
-        const Vector calls = load(row + range.begin + at);
-        store(bases + at, bases_of(calls));
-        store(quals + at, qualities_of(calls) + '!');
-      }
+      write_both(row + range.begin, range.length, bases, quals);
       bases += range.length;
       quals += range.length;
     }
   }
 }
 
-// Per row, the bases of at least Q30 and the sum of qualities over a range.
-inline void quality(const Matrix& matrix, Range range, uint16_t* q30, uint32_t* sum) {
-  using Shorts = uint16_t __attribute__((vector_size(kLanes)));
+// Adds to what the row's `code` has: the bases of at least Q30 over a range, and the sum of qualities; rows whose
+// `chosen` is 0 are passed over.
+inline void add_quality(const Matrix& matrix, Range range, const int32_t* code, const uint8_t* chosen, int64_t* q30,
+                        int64_t* sum) {
   // A window of 16 bytes that begins 16 - k bytes in keeps the first k lanes.
   constexpr auto keep = [] {
     std::array<uint8_t, 2 * kLanes> bytes{};
     for (size_t i = 0; i < kLanes; ++i) bytes[i] = 255;
     return bytes;
   }();
+  using Shorts = uint16_t __attribute__((vector_size(kLanes)));
   for (size_t row = 0; row < matrix.rows(); ++row) {
+    if (!chosen[row]) continue;
     const uint8_t* const calls = matrix.row(row) + range.begin;
     Shorts high{}, sums{};
     for (size_t at = 0; at < range.length; at += kLanes) {
@@ -73,8 +81,8 @@ inline void quality(const Matrix& matrix, Range range, uint16_t* q30, uint32_t* 
       all += sums[lane];
       good += high[lane];
     }
-    sum[row] = all;
-    q30[row] = static_cast<uint16_t>(good);
+    sum[code[row]] += all;
+    q30[code[row]] += good;
   }
 }
 

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "ingest/illumina/call_blocks.h"
 #include "ingest/illumina/call_groups.h"
 #include "ingest/illumina/call_matrix.h"
 #include "ingest/illumina/call_text.h"
@@ -28,6 +29,8 @@ namespace {
 using Order = py::array_t<int64_t, py::array::c_style | py::array::forcecast>;
 using Positions = py::array_t<int32_t, py::array::c_style | py::array::forcecast>;
 using Bytes = py::array_t<uint8_t>;
+using Codes = py::array_t<int32_t, py::array::c_style>;
+using Flags = py::array_t<bool, py::array::c_style>;
 using CycleRange = std::pair<size_t, size_t>;
 
 const uint8_t* bytes_of(const py::buffer_info& view, size_t least, const char* what) {
@@ -55,19 +58,33 @@ Bytes handed_over(std::vector<char>&& text) {
                reinterpret_cast<const uint8_t*>(kept->data()), owner);
 }
 
-// The bytes whose flag is set, or all of them, each through `table`, which holds only what bytes below its size
-// become. Returns them with the number of anomalies among them.
-std::pair<Bytes, uint64_t> select(std::vector<uint8_t>&& all, const uint8_t* flags, size_t count, size_t wanted,
+// Clusters are unpacked, selected and mapped so many at a time: a multiple of 8, and they stay in the cache.
+constexpr size_t kPiece = 8192;
+
+// Calls whose flag is set, or all of them, each through `table`, which holds only what calls below its size become.
+// `unpacked(begin, count)` gives the calls of some clusters, each in a byte. Returns them with the anomalies among them.
+template <typename Unpacked>
+std::pair<Bytes, uint64_t> select(const Unpacked& unpacked, const uint8_t* flags, size_t count, size_t wanted,
                                   Vector table, uint8_t table_size) {
-  Bytes out(static_cast<py::ssize_t>(wanted + kSlack));
+  // A piece may be written whole before it is known that it is too much.
+  Bytes out(static_cast<py::ssize_t>(wanted + kPiece + kSlack));
   uint8_t* const kept = out.mutable_data();
   Counter anomalies;
   {
     const py::gil_scoped_release release;
-    if (flags == nullptr)
-      std::memcpy(kept, all.data(), wanted);
-    else if (compact(all.data(), count, flags, kept, wanted) != wanted)
-      throw std::invalid_argument("the flags do not choose that many clusters");
+    size_t selected = 0;
+    for (size_t begin = 0; begin < count; begin += kPiece) {
+      const size_t some = std::min(kPiece, count - begin);
+      const uint8_t* const calls = unpacked(begin, some);
+      if (flags == nullptr) {
+        std::memcpy(kept + selected, calls, some);
+        selected += some;
+      } else {
+        selected += compact(calls, some, flags + begin / 8, kept + selected, some);
+      }
+      if (selected > wanted) break;
+    }
+    if (selected != wanted) throw std::invalid_argument("the flags do not choose that many clusters");
     std::memset(kept + wanted, 0, kSlack);
     for (size_t i = 0; i < wanted; i += kLanes) {
       const Vector bytes = load(kept + i);
@@ -85,23 +102,22 @@ std::pair<Bytes, uint64_t> select_bytes(const py::buffer& plane, size_t clusters
   const uint8_t* const from = bytes_of(view, clusters, "the plane");
   const uint8_t* const bits = flags ? bytes_of(chosen, (clusters + 7) / 8, "the flags") : nullptr;
   if (bits == nullptr && wanted != clusters) throw std::invalid_argument("all clusters are wanted, or flags needed");
-  return select(std::vector<uint8_t>(from, from + clusters), bits, clusters, wanted, table_of(table), 4);
+  return select([&](size_t begin, size_t) { return from + begin; }, bits, clusters, wanted, table_of(table), 4);
 }
 
 std::pair<Bytes, uint64_t> select_nibbles(const py::buffer& plane, size_t clusters, const py::buffer& flags,
                                           size_t wanted, const std::string& table) {
   const py::buffer_info view = plane.request(), chosen = flags.request();
   const uint8_t* const from = bytes_of(view, (clusters + 1) / 2, "the plane");
-  std::vector<uint8_t> all(clusters + 1);
-  {
-    const py::gil_scoped_release release;
-    for (size_t i = 0; i < clusters; i += 2) {
-      all[i] = from[i / 2] & 15;
-      all[i + 1] = from[i / 2] >> 4;
+  std::array<uint8_t, kPiece> calls;
+  const auto unpacked = [&](size_t begin, size_t count) {
+    for (size_t i = 0; i < count; i += 2) {
+      calls[i] = from[(begin + i) / 2] & 15;
+      calls[i + 1] = from[(begin + i) / 2] >> 4;
     }
-  }
-  return select(std::move(all), bytes_of(chosen, (clusters + 7) / 8, "the flags"), clusters, wanted, table_of(table),
-                16);
+    return static_cast<const uint8_t*>(calls.data());
+  };
+  return select(unpacked, bytes_of(chosen, (clusters + 7) / 8, "the flags"), clusters, wanted, table_of(table), 16);
 }
 
 class Calls {
@@ -176,19 +192,62 @@ class Calls {
     return py::make_tuple(code, keys(0), keys(1));
   }
 
-  std::pair<py::array_t<uint16_t>, py::array_t<uint32_t>> quality(const CycleRange& range) const {
+  // Of every code: bases of at least Q30, and the sum of qualities.
+  std::pair<py::array_t<int64_t>, py::array_t<int64_t>> quality(const CycleRange& range, const Codes& code, size_t count,
+                                                                const Flags& chosen) const {
     check_complete();
     const Range cycles = range_of(range);
-    const auto size = static_cast<py::ssize_t>(rows());
-    py::array_t<uint16_t> q30(size);
-    py::array_t<uint32_t> sum(size);
-    uint16_t* const q30_out = q30.mutable_data();
-    uint32_t* const sum_out = sum.mutable_data();
+    const int32_t* const codes = code.data();
+    if (static_cast<size_t>(code.size()) != rows() || static_cast<size_t>(chosen.size()) != rows() ||
+        std::any_of(codes, codes + rows(), [&](int32_t one) { return one < 0 || static_cast<size_t>(one) >= count; }))
+      throw std::invalid_argument("a code below the count, and a flag, of every row are needed");
+    const auto size = static_cast<py::ssize_t>(count);
+    py::array_t<int64_t> q30(size), sum(size);
+    int64_t *const q30_out = std::fill_n(q30.mutable_data(), size, 0) - size;
+    int64_t *const sum_out = std::fill_n(sum.mutable_data(), size, 0) - size;
+    const auto* const flags = reinterpret_cast<const uint8_t*>(chosen.data());
     {
       const py::gil_scoped_release release;
-      baselake::illumina::quality(*matrix_, cycles, q30_out, sum_out);
+      add_quality(*matrix_, cycles, codes, flags, q30_out, sum_out);
     }
     return {q30, sum};
+  }
+
+  std::vector<std::pair<py::bytes, py::bytes>> code(const Order& order, const std::vector<CycleRange>& given, size_t step,
+                                                    const std::string& table) const {
+    const std::span<const int64_t> chosen = rows_of(order);
+    std::vector<Range> ranges;
+    for (const CycleRange& range : given) ranges.push_back(range_of(range));
+    QualityTable qualities;
+    if (step == 0 || table.size() != qualities.size()) throw std::invalid_argument("a step and 256 qualities are needed");
+    std::copy(table.begin(), table.end(), qualities.begin());
+    std::vector<std::pair<std::string, std::string>> blocks;
+    {
+      const py::gil_scoped_release release;
+      blocks = baselake::illumina::code(*matrix_, chosen, ranges, step, qualities);
+    }
+    std::vector<std::pair<py::bytes, py::bytes>> out;
+    for (const auto& [bases, quals] : blocks) out.emplace_back(bases, quals);
+    return out;
+  }
+
+  py::tuple dictionaries(const Order& order, const CycleRange& given, size_t repeat) const {
+    const std::span<const int64_t> chosen = rows_of(order);
+    const auto size = static_cast<py::ssize_t>(chosen.size() * repeat);
+    py::array_t<int32_t> bases(size), quals(size);
+    int32_t *const base_codes = bases.mutable_data(), *const quality_codes = quals.mutable_data();
+    Dictionaries found(range_of(given));
+    {
+      const py::gil_scoped_release release;
+      found.add(*matrix_, chosen, repeat, base_codes, quality_codes);
+    }
+    const auto texts = [](const Texts& from) {
+      Bytes array({static_cast<py::ssize_t>(from.count()), static_cast<py::ssize_t>(from.length())});
+      uint8_t* out = array.mutable_data();
+      for (size_t i = 0; i < from.count(); ++i) out = std::copy_n(from.text(i), from.length(), out);
+      return array;
+    };
+    return py::make_tuple(bases, texts(found.bases), quals, texts(found.quals));
   }
 
   std::pair<py::array_t<int32_t>, Bytes> names(const Order& order, const Positions& x, const Positions& y,
@@ -263,6 +322,8 @@ PYBIND11_MODULE(_calls, module) {
       .def_property_readonly("array", &Calls::array)
       .def("add", &Calls::add)
       .def("emit", &Calls::emit)
+      .def("code", &Calls::code)
+      .def("dictionaries", &Calls::dictionaries)
       .def("group", &Calls::group)
       .def("quality", &Calls::quality)
       .def("names", &Calls::names)

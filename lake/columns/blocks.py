@@ -5,6 +5,7 @@ row, NULL in the others; `block_row` is a row's place in its block. All other co
 A row whose `block_row` is NULL has its columns plain.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -44,23 +45,33 @@ def encode_rows(rows: pa.Table, contig: ContigBases) -> pa.Table:
         )
         for name, value in _encode_block(part, placement, contig).items():
             values.setdefault(name, []).append(value)
-    block_row = np.arange(rows.num_rows) - np.repeat(bounds[:-1], np.diff(bounds))
-    stored = rows.select([name for name in rows.column_names if name not in CODED])
-    stored = stored.append_column(BLOCK_ROW, pa.array(block_row, pa.int32()))
-    head = block_row == 0
+    return with_blocks(rows.select([name for name in rows.column_names if name not in CODED]), bounds, values)
+
+
+def with_blocks(rows: pa.Table, bounds: np.ndarray, values: Mapping[str, list[bytes]]) -> pa.Table:
+    """Rows with their `block_row` and their blocks beside them.
+
+    Args:
+        rows: columns that are not coded.
+        bounds: the first row of each block, and the number of rows.
+        values: the blocks of each coded column, by the name it is stored by.
+    """
+    counts = np.diff(bounds)
+    block_row = np.arange(rows.num_rows, dtype=np.int32)
+    block_row -= np.repeat(bounds[:-1].astype(np.int32), counts)
+    stored = rows.append_column(BLOCK_ROW, pa.array(block_row))
+    head = np.packbits(block_row == 0, bitorder="little")
     for name, column in values.items():
-        stored = stored.append_column(name, _in_first_rows(column, head))
+        stored = stored.append_column(name, _in_first_rows(column, counts, head))
     return stored
 
 
-def _in_first_rows(values: list[bytes], head: np.ndarray) -> pa.Array:
-    """A `binary` column with the values in the rows that `head`, bool [rows], says, NULL in the others."""
-    offsets = np.zeros(len(head) + 1, np.int32)
-    offsets[1:][head] = [len(value) for value in values]
-    np.cumsum(offsets, out=offsets)
-    validity = np.packbits(head, bitorder="little")
-    buffers = [pa.py_buffer(validity), pa.py_buffer(offsets), pa.py_buffer(b"".join(values))]
-    return pa.Array.from_buffers(pa.binary(), len(head), buffers)
+def _in_first_rows(values: list[bytes], counts: np.ndarray, head: np.ndarray) -> pa.Array:
+    """A `binary` column with a value in the first of so many rows each, which the bitmap `head` says, else NULL."""
+    ends = np.cumsum([len(value) for value in values], dtype=np.int32)
+    offsets = np.concatenate([np.zeros(1, np.int32), np.repeat(ends, counts)])
+    buffers = [pa.py_buffer(head), pa.py_buffer(offsets), pa.py_buffer(b"".join(values))]
+    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
 
 
 def _encode_block(

@@ -4,7 +4,9 @@ Every function pair is exact: what is decoded is what was encoded, NULL told fro
 rows; the streams it is made of are described where they are made, in the C++ beside this file.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -48,13 +50,35 @@ class ContigBases:
     bases: np.ndarray
 
 
-_SAMPLE_BASES = 1 << 16
+SAMPLE_BASES = 1 << 16  # that tell whether bases repeat
 NO_CONTIG = ContigBases(digest="", contig="", bases=np.zeros(0, np.uint8))
 
 
 def encode_names(names: pa.Array) -> bytes:
     """Names of any kind; those of sequencers, a template's given once, are small."""
     return join(len(names), [(True, _validity(names)), *_names.encode(*_buffers(names))])
+
+
+def encode_numbered_names(prefix: str, columns: Sequence[np.ndarray], copies: int) -> bytes:
+    """Names that are a prefix, then a colon and a number for each column, without making their text.
+
+    Args:
+        prefix: ASCII, no control characters.
+        columns: int32 [names] each, none negative.
+        copies: how many rows that stand together have each name.
+
+    Raises:
+        ValueError: it cannot be done: `encode_names` takes any names.
+    """
+    shapes, verbatim, *others = _names.encode_numbered(prefix, columns)
+    rows = len(columns[0]) * copies
+    return join(rows, [(True, b""), shapes, verbatim, (False, _copied(rows, copies)), *others])
+
+
+@lru_cache(maxsize=8)
+def _copied(rows: int, copies: int) -> bytes:
+    """For each row how many rows before it the same name stood: the stream of a block."""
+    return _entropy.pack_numbers(np.minimum(np.arange(rows) % copies, 1))
 
 
 def decode_names(block: bytes) -> pa.Array:
@@ -84,6 +108,21 @@ def encode_texts(texts: pa.Array) -> bytes:
         _entropy.pack_bytes(_span(offsets, data)),
     )
     return join(len(texts), [(True, _validity(texts)), *((False, stream) for stream in streams)])
+
+
+def coded_texts(rows: int, lengths: bytes, packed: bytes) -> bytes:
+    """The block of texts, none NULL, whose lengths and characters are coded already (`pack_lengths`, `pack_bytes`)."""
+    return join(rows, [(False, b""), (False, lengths), (False, packed)])
+
+
+def coded_bases(rows: int, lengths: bytes, packed: bytes) -> bytes:
+    """Likewise of bases, at two bits."""
+    return join(rows, [(False, b""), (False, b""), (False, lengths), (False, packed), (False, b"")])
+
+
+def pack_lengths(lengths: np.ndarray) -> bytes:
+    """The stream of the lengths, int64 [rows], of a block's texts or bases."""
+    return _entropy.pack_numbers(lengths)
 
 
 def decode_texts(block: bytes) -> pa.Array:
@@ -227,12 +266,16 @@ def _guessed_length(next_starts: np.ndarray, placement: Placement) -> np.ndarray
     return np.where(ahead, next_starts + (ends - starts) - starts, next_starts - ends) * (next_starts >= 0)
 
 
+def repeats(sample: bytes) -> bool:
+    """Whether two bits a base may be more than it takes: amplicons and high depths repeat."""
+    return len(sample) > 4096 and len(pa.compress(sample, "zstd", asbytes=True)) < len(sample) // 4
+
+
 def _kept(bases: bytes) -> list[tuple[bool, bytes]]:
     """Two streams for bases: at two bits, or where they repeat as text, the other one empty."""
-    # Amplicons and high depths repeat: zstd tells by the first of them, and then has to be better with all.
-    sample = bases[:_SAMPLE_BASES]
+    # Zstd tells by the first of them, and then has to be better with all.
     packed = b""
-    if len(sample) > 4096 and len(pa.compress(sample, "zstd", asbytes=True)) < len(sample) // 4:
+    if repeats(bases[:SAMPLE_BASES]):
         packed = _entropy.pack_bases(bases)
         if len(pa.compress(bases, "zstd", asbytes=True)) < len(packed):
             return [(False, b""), (True, bases)]

@@ -6,6 +6,7 @@
 //   raw     := 0, n, the n bytes
 //   run     := 1, n, the byte that all of them are
 //   rans    := 2, n, a - 1, the a symbols ascending, order, shift, bytes(frequencies as a stream of their own), words
+//   joined  := 3, n, a - 1, the a symbols ascending, order, shift, bytes(frequencies), joined shift, words
 //
 // Symbols are replaced by their rank. b = ceil(log2(a)) bits a symbol, the context is that of the last `order`
 // symbols, the latest in the lowest bits. Frequencies: a bitmap of contexts in use, then for each of these the
@@ -14,31 +15,42 @@
 // Eight coders share the words: coder k has the bytes [k*m, (k+1)*m), m = ceil(n / 8), and begins with context 0.
 // Bytes of equal place in their stretch are decoded one after the other, k = 0 to 7. Words begin with the eight
 // states, 32 bits each; all numbers are little-endian.
+//
+// Joined is what qualities in few bins are: of 3 or 4 symbols, each two that follow one another are coded as one, the
+// first in the higher bits; a last one that is alone, with rank 0. It takes half the time. The frequencies that are
+// stored are those of single symbols; those of two are their products, brought to a sum of 2^(joined shift)
+// (`join_frequencies`): what is small stays small.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "lake/columns/bytes.h"
 
 namespace baselake::columns {
 
-enum Method : uint8_t { kRaw, kRun, kRans };
+enum Method : uint8_t { kRaw, kRun, kRans, kJoined };
 
 constexpr size_t kLanes = 8;
 constexpr int kContextBits = 8;      // at most 256 contexts
 constexpr uint32_t kLowest = 1 << 16;  // of a state
 constexpr int kFewTables = 8, kManyTables = 64;  // more of them get smaller ones, so that they stay in the cache
 constexpr double kTableBits = 10;    // what one frequency costs, about: for the choice of the order only
+// How many symbols are joined two by two, and of how many bytes at least: tables of fewer are not worth their time.
+constexpr size_t kLeastSymbols = 3, kMostSymbols = 4, kLeastJoined = 1 << 12;
+constexpr int kSingleBits = 2;
 
 struct Frequencies {
     int bits, order, shift;
     std::vector<int32_t> table_of;  // by context; -1: not in use
     std::vector<uint16_t> of;       // by table and symbol, 2^bits each
 };
+
+inline int shift_for(int32_t tables) { return tables > kManyTables ? 10 : tables > kFewTables ? 11 : 12; }
 
 inline int bits_for(size_t symbols) { return symbols < 2 ? 0 : std::bit_width(symbols - 1); }
 
@@ -124,12 +136,16 @@ inline Frequencies unpack_frequencies(std::string_view packed, int bits, int ord
 // The symbols of a stream by rank, stretch by stretch, zeros before each: what its context is at first.
 class Ranks {
   public:
-    Ranks(std::string_view bytes, const std::array<uint8_t, 256>& rank)
-        : n_(bytes.size()), stretch_((n_ + kLanes - 1) / kLanes), ranks_((stretch_ + kContextBits) * kLanes) {
-        for (size_t lane = 0; lane < kLanes; ++lane) {
-            uint8_t* const out = ranks_.data() + lane * (stretch_ + kContextBits) + kContextBits;
-            const char* const in = bytes.data() + lane * stretch_;
-            for (size_t i = 0; i < length(lane); ++i) out[i] = rank[static_cast<uint8_t>(in[i])];
+    // `write(begin, length, out)` writes the ranks of bytes from `begin` on.
+    template <typename Write>
+    Ranks(size_t n, Write write)
+        : n_(n),
+          stretch_((n + kLanes - 1) / kLanes),
+          ranks_(std::make_unique_for_overwrite<uint8_t[]>((stretch_ + kContextBits) * kLanes)) {
+        for (size_t k = 0; k < kLanes; ++k) {
+            uint8_t* const out = ranks_.get() + k * (stretch_ + kContextBits);
+            std::fill_n(out, kContextBits, uint8_t{0});
+            write(k * stretch_, length(k), out + kContextBits);
         }
     }
 
@@ -137,11 +153,11 @@ class Ranks {
     size_t stretch() const { return stretch_; }
     // Of a stretch: those of the last lanes may be shorter, or empty.
     size_t length(size_t lane) const { return std::min(stretch_, n_ - std::min(n_, lane * stretch_)); }
-    const uint8_t* lane(size_t lane) const { return ranks_.data() + lane * (stretch_ + kContextBits) + kContextBits; }
+    const uint8_t* lane(size_t lane) const { return ranks_.get() + lane * (stretch_ + kContextBits) + kContextBits; }
 
   private:
     size_t n_, stretch_;
-    std::vector<uint8_t> ranks_;
+    std::unique_ptr<uint8_t[]> ranks_;
 };
 
 // How often each symbol follows each context.
@@ -173,13 +189,9 @@ inline std::vector<uint32_t> count_contexts(const Ranks& ranks, int bits, int or
     return counts;
 }
 
-// The order that makes `ranks` smallest, with its frequencies; `bits` is 1 to 8.
-inline Frequencies choose_frequencies(const Ranks& ranks, int bits, int max_order, double& best_bits) {
-    int top = std::min(max_order, kContextBits / bits);
+// The order up to `top`, that of the counts, that makes what was counted smallest, with its frequencies.
+inline Frequencies choose_frequencies(std::vector<uint32_t> counts, int bits, int top, double& best_bits) {
     const size_t width = size_t{1} << bits;
-    // More frequencies than symbols are not worth the time to look at them.
-    while (top && width << bits * top > ranks.size()) --top;
-    std::vector<uint32_t> counts = count_contexts(ranks, bits, top);
     std::vector<uint32_t> best_counts;
     int best_order = 0;
     best_bits = -1;
@@ -212,12 +224,40 @@ inline Frequencies choose_frequencies(const Ranks& ranks, int bits, int max_orde
         const uint32_t* row = best_counts.data() + context * width;
         if (std::any_of(row, row + width, [](uint32_t count) { return count > 0; })) f.table_of[context] = tables++;
     }
-    f.shift = tables > kManyTables ? 10 : tables > kFewTables ? 11 : 12;
+    f.shift = shift_for(tables);
     f.of.resize(static_cast<size_t>(tables) * width);
     for (size_t context = 0; context < f.table_of.size(); ++context)
         if (const int32_t table = f.table_of[context]; table >= 0)
             normalise(best_counts.data() + context * width, width, f.shift, f.of.data() + static_cast<size_t>(table) * width);
     return f;
+}
+
+// The frequencies of two symbols at a time, from those of one.
+inline Frequencies join_frequencies(const Frequencies& single, int shift) {
+    constexpr size_t width = size_t{1} << kSingleBits;
+    const size_t contexts = single.table_of.size(), mask = contexts - 1;
+    Frequencies joined{2 * kSingleBits, (single.order + 1) / 2, shift, {}, {}};
+    std::vector<int32_t> table_of(contexts, -1);
+    int32_t tables = 0;
+    for (size_t context = 0; context < contexts; ++context) {
+        if (single.table_of[context] < 0) continue;
+        std::array<uint32_t, width * width> products{};
+        bool any = false;
+        for (size_t first = 0; first < width; ++first) {
+            const uint32_t frequency = single.of[static_cast<size_t>(single.table_of[context]) * width + first];
+            const int32_t next = single.table_of[(context << kSingleBits | first) & mask];
+            if (!frequency || next < 0) continue;
+            for (size_t second = 0; second < width; ++second)
+                any |= (products[first * width + second] = frequency * single.of[static_cast<size_t>(next) * width + second]) != 0;
+        }
+        if (!any) continue;  // of a context that only ever stands between two that are joined
+        table_of[context] = tables++;
+        joined.of.resize(joined.of.size() + products.size());
+        normalise(products.data(), products.size(), shift, joined.of.data() + joined.of.size() - products.size());
+    }
+    for (size_t context = 0; context < size_t{1} << joined.bits * joined.order; ++context)
+        joined.table_of.push_back(table_of[context & mask]);
+    return joined;
 }
 
 inline void encode_words(const Ranks& ranks, const Frequencies& f, Bytes& out) {
@@ -242,8 +282,8 @@ inline void encode_words(const Ranks& ranks, const Frequencies& f, Bytes& out) {
     std::vector<const Symbol*> of_context(f.table_of.size());
     for (size_t context = 0; context < of_context.size(); ++context)
         if (f.table_of[context] >= 0) of_context[context] = symbols.data() + (static_cast<size_t>(f.table_of[context]) << f.bits);
-    std::vector<uint16_t> words(n + 1);
-    uint16_t* word = words.data() + words.size();
+    const auto words = std::make_unique_for_overwrite<uint16_t[]>(n + 1);
+    uint16_t *const end = words.get() + n + 1, *word = end;
     std::array<uint32_t, kLanes> states;
     states.fill(kLowest);
     std::array<size_t, kLanes> contexts{};
@@ -277,7 +317,7 @@ inline void encode_words(const Ranks& ranks, const Frequencies& f, Bytes& out) {
         for (size_t lane = kLanes; lane-- > 0;) step(lane, place);
     }
     for (const uint32_t state : states) out.append(reinterpret_cast<const char*>(&state), 4);
-    out.append(reinterpret_cast<const char*>(word), 2 * static_cast<size_t>(words.data() + words.size() - word));
+    out.append(reinterpret_cast<const char*>(word), 2 * static_cast<size_t>(end - word));
 }
 
 inline void decode_words(Reader& in, const Frequencies& f, const char* symbols, size_t n, char* out) {
@@ -323,44 +363,119 @@ inline void decode_words(Reader& in, const Frequencies& f, const char* symbols, 
             if (lane * stretch + place < n) step(lane, place);
 }
 
-inline Bytes pack_bytes(std::string_view bytes, int max_order) {
-    Bytes out;
-    const auto plain = [&] {
-        out.assign(1, static_cast<char>(kRaw));
-        put_bytes(out, bytes);
-        return out;
-    };
-    if (bytes.empty()) return plain();
-    std::array<uint32_t, 256> seen{};
-    for (const char byte : bytes) seen[static_cast<uint8_t>(byte)] = 1;
-    std::array<uint8_t, 256> rank{};
-    Bytes symbols;
-    for (size_t symbol = 0; symbol < 256; ++symbol) {
-        if (!seen[symbol]) continue;
-        rank[symbol] = static_cast<uint8_t>(symbols.size());
-        symbols.push_back(static_cast<char>(symbol));
+// The symbols that occur, ascending.
+inline Bytes symbols_of(std::string_view bytes) {
+    std::array<bool, 256> seen{};
+    std::array<char, kMostSymbols> few{};
+    size_t known = 0, at = 0;
+    // As long as they are few, bytes are compared with all of them at once.
+    constexpr size_t piece = 4096;
+    while (at < bytes.size() && known <= few.size()) {
+        const std::string_view part = bytes.substr(at, piece);
+        at += part.size();
+        uint8_t others = !known;
+        for (const char byte : part)
+            others |= static_cast<uint8_t>((byte != few[0]) & (byte != few[1]) & (byte != few[2]) & (byte != few[3]));
+        if (!others) continue;
+        for (const char byte : part) seen[static_cast<uint8_t>(byte)] = true;
+        known = 0;
+        for (size_t symbol = 0; symbol < seen.size() && known <= few.size(); ++symbol)
+            if (seen[symbol] && known++ < few.size()) few[known - 1] = static_cast<char>(symbol);
+        for (size_t i = known; i < few.size(); ++i) few[i] = few[0];
     }
+    for (; at < bytes.size(); ++at) seen[static_cast<uint8_t>(bytes[at])] = true;
+    Bytes symbols;
+    for (size_t symbol = 0; symbol < seen.size(); ++symbol)
+        if (seen[symbol]) symbols.push_back(static_cast<char>(symbol));
+    return symbols;
+}
+
+inline Bytes coded_stream(Method method, size_t n, const Bytes& symbols, const Frequencies& f) {
+    Bytes out(1, static_cast<char>(method));
+    put_number(out, n);
+    out.push_back(static_cast<char>(symbols.size() - 1));
+    out.append(symbols);
+    out.push_back(static_cast<char>(f.order));
+    out.push_back(static_cast<char>(f.shift));
+    put_bytes(out, pack_frequencies(f));
+    return out;
+}
+
+inline bool worthwhile(double bits, size_t n) { return bits / 8 + 4 * kLanes < static_cast<double>(n); }
+
+// Empty where a byte a symbol is smaller, as from the function below.
+inline Bytes pack_singles(std::string_view bytes, const Bytes& symbols, int max_order) {
+    std::array<uint8_t, 256> rank{};
+    for (size_t i = 0; i < symbols.size(); ++i) rank[static_cast<uint8_t>(symbols[i])] = static_cast<uint8_t>(i);
+    const Ranks ranks(bytes.size(), [&](size_t begin, size_t length, uint8_t* out) {
+        for (size_t i = 0; i < length; ++i) out[i] = rank[static_cast<uint8_t>(bytes[begin + i])];
+    });
+    const int bits = bits_for(symbols.size());
+    int top = std::min(max_order, kContextBits / bits);
+    // More frequencies than symbols are not worth the time to look at them.
+    while (top && size_t{1} << bits * (top + 1) > bytes.size()) --top;
+    double cost;
+    const Frequencies f = choose_frequencies(count_contexts(ranks, bits, top), bits, top, cost);
+    if (!worthwhile(cost, bytes.size())) return {};
+    Bytes out = coded_stream(kRans, bytes.size(), symbols, f);
+    encode_words(ranks, f, out);
+    return out;
+}
+
+inline Bytes pack_joined(std::string_view bytes, const Bytes& symbols) {
+    std::array<uint8_t, kMostSymbols> from;
+    from.fill(255);  // the rank of a byte is how many of the symbols after the first it is at least
+    std::memcpy(from.data(), symbols.data(), symbols.size());
+    const bool four = symbols.size() == kMostSymbols;
+    const auto rank = [&](char byte) {
+        const auto symbol = static_cast<uint8_t>(byte);
+        return static_cast<uint8_t>((symbol >= from[1]) + (symbol >= from[2]) + (four & (symbol >= from[3])));
+    };
+    const Ranks ranks((bytes.size() + 1) / 2, [&](size_t begin, size_t length, uint8_t* out) {
+        const char* const in = bytes.data() + 2 * begin;
+        const size_t whole = std::min(length, bytes.size() / 2 - std::min(bytes.size() / 2, begin));
+        for (size_t i = 0; i < whole; ++i)
+            out[i] = static_cast<uint8_t>(rank(in[2 * i]) << kSingleBits | rank(in[2 * i + 1]));
+        if (whole < length) out[whole] = static_cast<uint8_t>(rank(in[2 * whole]) << kSingleBits);
+    });
+    constexpr int bits = 2 * kSingleBits, order = kContextBits / bits, single_order = kContextBits / kSingleBits;
+    constexpr size_t mask = (size_t{1} << kContextBits) - 1, width = size_t{1} << kSingleBits;
+    const std::vector<uint32_t> both = count_contexts(ranks, bits, order);
+    std::vector<uint32_t> counts(width << kContextBits);
+    for (size_t at = 0; at < both.size(); ++at) {
+        const size_t context = at >> bits, first = at >> kSingleBits & (width - 1), second = at & (width - 1);
+        counts[context << kSingleBits | first] += both[at];
+        counts[((context << kSingleBits | first) & mask) << kSingleBits | second] += both[at];
+    }
+    double cost;
+    const Frequencies f = choose_frequencies(counts, kSingleBits, single_order, cost);
+    if (!worthwhile(cost, bytes.size())) return {};
+    Bytes out = coded_stream(kJoined, bytes.size(), symbols, f);
+    const int shift = std::max(11, f.shift);
+    out.push_back(static_cast<char>(shift));
+    encode_words(ranks, join_frequencies(f, shift), out);
+    return out;
+}
+
+inline Bytes pack_bytes(std::string_view bytes, int max_order) {
+    constexpr size_t least = 48;  // below this the states and tables outweigh what is saved
+    const Bytes symbols = symbols_of(bytes);
+    Bytes out;
     if (symbols.size() == 1 && bytes.size() > 1) {
         out.assign(1, static_cast<char>(kRun));
         put_number(out, bytes.size());
         out.push_back(bytes[0]);
         return out;
     }
-    constexpr size_t worthwhile = 48;  // below this the states and tables outweigh what is saved
-    if (bytes.size() < worthwhile) return plain();
-    const Ranks ranks(bytes, rank);
-    double bits;
-    const Frequencies f = choose_frequencies(ranks, bits_for(symbols.size()), max_order, bits);
-    if (bits / 8 + 4 * kLanes >= static_cast<double>(bytes.size())) return plain();
-    out.assign(1, static_cast<char>(kRans));
-    put_number(out, bytes.size());
-    out.push_back(static_cast<char>(symbols.size() - 1));
-    out.append(symbols);
-    out.push_back(static_cast<char>(f.order));
-    out.push_back(static_cast<char>(f.shift));
-    put_bytes(out, pack_frequencies(f));
-    encode_words(ranks, f, out);
-    if (out.size() > bytes.size() + 4) return plain();
+    const bool joined = symbols.size() >= kLeastSymbols && symbols.size() <= kMostSymbols && bytes.size() >= kLeastJoined;
+    if (joined)
+        out = pack_joined(bytes, symbols);
+    else if (bytes.size() >= least)
+        out = pack_singles(bytes, symbols, max_order);
+    if (out.empty() || out.size() > bytes.size() + 4) {
+        out.assign(1, static_cast<char>(kRaw));
+        put_bytes(out, bytes);
+    }
     return out;
 }
 
@@ -372,15 +487,29 @@ inline Bytes unpack_bytes(Reader& in) {
     constexpr uint64_t most = uint64_t{1} << 40;
     if (n > most) damaged("a stream is too long");
     if (method == kRun) return Bytes(n, static_cast<char>(in.byte()));
-    if (method != kRans) damaged("a stream of unknown method");
+    if (method != kRans && method != kJoined) damaged("a stream of unknown method");
     const size_t count = size_t{in.byte()} + 1;
     std::array<char, 256> symbols{};
     std::memcpy(symbols.data(), in.take(count).data(), count);
     const int bits = bits_for(count), order = in.byte(), shift = in.byte();
     if (!bits || bits * order > kContextBits || shift < 8 || shift > 12) damaged("a stream of unknown shape");
     const Frequencies f = unpack_frequencies(in.bytes(), bits, order, shift);
-    Bytes out(n, 0);
-    decode_words(in, f, symbols.data(), n, out.data());
+    if (method == kRans) {
+        Bytes out(n, 0);
+        decode_words(in, f, symbols.data(), n, out.data());
+        return out;
+    }
+    const int joined_shift = in.byte();
+    if (bits != kSingleBits || joined_shift < 8 || joined_shift > 12) damaged("a stream of unknown shape");
+    Bytes pairs((n + 1) / 2, 0);
+    std::array<char, 256> same;
+    for (size_t i = 0; i < same.size(); ++i) same[i] = static_cast<char>(i);
+    decode_words(in, join_frequencies(f, joined_shift), same.data(), pairs.size(), pairs.data());
+    std::array<std::array<char, 2>, size_t{1} << 2 * kSingleBits> spelled;
+    for (size_t i = 0; i < spelled.size(); ++i) spelled[i] = {symbols[i >> kSingleBits], symbols[i & 3]};
+    Bytes out(2 * pairs.size(), 0);
+    for (size_t i = 0; i < pairs.size(); ++i) std::memcpy(out.data() + 2 * i, spelled[static_cast<size_t>(pairs[i])].data(), 2);
+    out.resize(n);
     return out;
 }
 

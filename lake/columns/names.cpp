@@ -136,6 +136,28 @@ Streams encode(const StringView& names) {
     return streams;
 }
 
+// Names that are a prefix, then a colon and a number for each of the columns; every name's streams but its distances.
+Streams encode_numbered(std::string_view prefix, const std::vector<Numbers>& columns) {
+    Shape shape;
+    if (columns.empty() || !read_shape(prefix, shape)) throw std::invalid_argument("a prefix without control characters");
+    const size_t names = columns.front().size();
+    std::vector<Numbers> fields;
+    for (const int64_t value : shape.values) fields.emplace_back(names, value);
+    for (const Numbers& column : columns) {
+        const auto negative = [](int64_t value) { return value < 0; };
+        if (column.size() != names || std::any_of(column.begin(), column.end(), negative))
+            throw std::invalid_argument("columns of one length, and no negative numbers");
+        shape.text.push_back(':');
+        shape.text.push_back(kPlainDigits);
+    }
+    Bytes all;
+    put_bytes(all, shape.text);
+    Streams streams{{true, all}, {true, {}}, {false, pack_bytes(Bytes(names, 0))}, {false, pack_numbers({})}};
+    for (const Numbers& field : fields) streams.push_back({false, pack_numbers(field)});
+    for (const Numbers& field : columns) streams.push_back({false, pack_numbers(field)});
+    return streams;
+}
+
 Numbers distances_of(StreamReader& in) {
     Numbers distances = in.numbers();
     for (size_t row = 0; row < distances.size(); ++row)
@@ -198,6 +220,16 @@ PYBIND11_MODULE(_names, module) {
         {
             const py::gil_scoped_release release;
             streams = encode(names);
+        }
+        return to_python(streams);
+    });
+    module.def("encode_numbered", [](std::string_view prefix, const std::vector<In<std::int32_t>>& given) {
+        std::vector<Numbers> columns;
+        for (const auto& column : given) columns.emplace_back(column.data(), column.data() + column.size());
+        Streams streams;
+        {
+            const py::gil_scoped_release release;
+            streams = encode_numbered(prefix, columns);
         }
         return to_python(streams);
     });

@@ -8,6 +8,7 @@ is. 1: zstd, and the bytes begin with the number of bytes there were. 2: the ent
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -17,6 +18,7 @@ _AS_IS, _ZSTD, _ENTROPY = range(3)
 # Texts are few beside qualities and bases: of what zstd finds in them level 9 finds nearly all.
 _TEXT_LEVEL = 9
 _FEW_BYTES = 24
+_SHORT = 256
 
 
 def join(rows: int, streams: Iterable[tuple[bool, bytes]]) -> bytes:
@@ -24,7 +26,9 @@ def join(rows: int, streams: Iterable[tuple[bool, bytes]]) -> bytes:
     parts = list(streams)
     out = bytearray(_number(rows) + _number(len(parts)))
     for plain, stream in parts:
-        method, content = _pack(stream) if plain else (_AS_IS, stream)
+        method, content = _AS_IS, stream
+        if plain:
+            method, content = _pack_short(stream) if len(stream) < _SHORT else _pack(stream)
         out += bytes([method]) + _number(len(content)) + content
     return bytes(out)
 
@@ -48,6 +52,12 @@ def split(block: bytes) -> tuple[int, list[bytes]]:
         streams.append(_unpack(method, block[at : at + length]))
         at += length
     return rows, streams
+
+
+@lru_cache(maxsize=64)
+def _pack_short(plain: bytes) -> tuple[int, bytes]:
+    """What blocks have again and again, such as what their names have in common."""
+    return _pack(plain)
 
 
 def _pack(plain: bytes) -> tuple[int, bytes]:

@@ -13,6 +13,8 @@ import pytest
 from baselake.catalog.catalog import Catalog, connect
 from baselake.config import Config
 from baselake.errors import LakeError
+from baselake.lake.columns.blocks import encode_rows
+from baselake.lake.columns.codecs import NO_CONTIG
 
 from .writer_process import reads, write_alleles, write_reads
 
@@ -57,6 +59,20 @@ def test_rows_lie_in_the_order_in_which_their_files_were_begun(catalog: Catalog)
             pass
     stored = catalog.query("SELECT filename, count(*) AS n FROM stored_reads GROUP BY 1 ORDER BY min(rowid)")
     assert stored["n"].to_pylist() == [2, 3, 4]
+
+
+def test_rows_that_are_coded_already_stand_beside_others(catalog: Catalog) -> None:
+    with catalog.job("ingest") as job:
+        with job.writer("read_records", {"run_id": "R", "lane": None}) as out:
+            out.write(reads("R", 3))
+            out.write_coded(encode_rows(reads("R", 2), NO_CONTIG))
+            out.write(reads("R", 1))
+            with pytest.raises(ValueError, match="no column lane of int64"):
+                out.write_coded(pa.table({"lane": [1]}))
+        with job.commit():
+            pass
+    names = catalog.query("SELECT name FROM read_records")["name"].to_pylist()
+    assert names == [name for rows in (3, 2, 1) for name in reads("R", rows)["name"].to_pylist()]
 
 
 @pytest.mark.parametrize("inside_commit", [False, True])

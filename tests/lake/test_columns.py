@@ -23,6 +23,22 @@ BYTES = st.one_of(
     st.text("!#5?JI", max_size=3000).map(str.encode),
     st.builds(lambda part, times: part * times, st.binary(min_size=1, max_size=40), st.integers(1, 200)),
 )
+# As qualities in few bins are: symbols are coded two at a time.
+FEW_SYMBOLS = st.builds(
+    lambda symbols, shares, size, seed: (
+        np.random.default_rng(seed)
+        .choice(
+            np.array(symbols, np.uint8),
+            size,
+            p=np.array(shares[: len(symbols)]) / sum(shares[: len(symbols)]),
+        )
+        .tobytes()
+    ),
+    st.lists(st.integers(0, 255), min_size=3, max_size=4, unique=True),
+    st.lists(st.integers(1, 10_000), min_size=4, max_size=4),
+    st.integers(4_096, 5_000),
+    st.integers(0, 99),
+)
 
 
 @given(BYTES)
@@ -32,7 +48,24 @@ def test_bytes_come_back_and_the_slow_twin_agrees(data: bytes) -> None:
     assert unpack_bytes(packed) == data
 
 
-@given(BYTES, st.data())
+@given(FEW_SYMBOLS)
+@settings(max_examples=25)
+def test_few_symbols_come_back_from_pairs_and_the_slow_twin_agrees(data: bytes) -> None:
+    packed = _entropy.pack_bytes(data)
+    assert _entropy.unpack_bytes(packed) == data
+    assert unpack_bytes(packed) == data
+
+
+def test_few_symbols_of_a_release_before_pairs_are_read() -> None:
+    data = bytes(b"#:F"[2 if i % 97 else i // 97 % 3] for i in range(4200))
+    packed = bytes.fromhex(
+        "02e82002233a46000c090007010f0fe21f000003f03c005a133c009cb73b000bbf973861b63b00f71634395f063c00e0c23b0092"
+        "3071bc9bcca50eddb48523d3dcb2679cc86d4f42be62aad270ca0f"
+    )
+    assert _entropy.unpack_bytes(packed) == unpack_bytes(packed) == data
+
+
+@given(BYTES | FEW_SYMBOLS, st.data())
 def test_damaged_bytes_are_refused_or_decoded_but_never_read_past(data: bytes, draw: st.DataObject) -> None:
     packed = bytearray(_entropy.pack_bytes(data))
     if len(packed) > 2:
@@ -78,6 +111,27 @@ def test_names_come_back_and_know_their_partners(names: list[str], draw: st.Data
         assert (
             names.count(names[row]) == 1 if partner < 0 else names[row] == names[partner] and row != partner
         )
+
+
+@given(
+    st.from_regex(r"\A[A-Z]{1,4}[0-9]{0,3}:0?[0-9]{1,4}:[A-Z0-9-]{0,5}:[1-8]\Z"),
+    st.lists(st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 40)), min_size=1, max_size=60),
+    st.integers(1, 3),
+)
+def test_names_of_numbers_come_back(prefix: str, numbers: list[tuple[int, int]], copies: int) -> None:
+    columns = np.array(numbers, np.int32).T
+    block = codecs.encode_numbered_names(prefix, [np.ascontiguousarray(each) for each in columns], copies)
+    names = [f"{prefix}:{x}:{y}" for x, y in numbers for _ in range(copies)]
+    assert codecs.decode_names(block).to_pylist() == names
+    if len(set(numbers)) == len(numbers):
+        assert block == codecs.encode_names(pa.array(names))
+
+
+def test_names_of_numbers_are_refused_where_their_text_would_be_another() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        codecs.encode_numbered_names("A", [np.array([-1], np.int32)], 1)
+    with pytest.raises(ValueError, match="control"):
+        codecs.encode_numbered_names("A\n", [np.array([1], np.int32)], 1)
 
 
 def test_a_pairs_name_is_stored_once() -> None:

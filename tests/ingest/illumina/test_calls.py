@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from baselake.ingest.illumina._calls import Calls, select_bytes, select_nibbles
+from baselake.lake.columns import _entropy
+from baselake.lake.qualities import bin_table
 
 Array = NDArray[np.uint8]
 # 16 rows are transposed at a time, 128 are unpacked at a time.
 CLUSTERS = st.sampled_from([0, 1, 2, 15, 16, 17, 31, 127, 128, 129, 300])
+# 8192 are selected at a time.
+SELECTED = CLUSTERS | st.sampled_from([8191, 8192, 8193, 20_001])
 CYCLES = st.integers(1, 70)
 SEEDS = st.integers(0, 2**32 - 1)
 ASCII = np.frombuffer(b"ACGT", np.uint8)
@@ -75,7 +79,7 @@ def test_planes_of_bytes_and_of_nibbles_become_rows(clusters: int, cycles: int, 
 
 
 @settings(max_examples=40, deadline=None)
-@given(clusters=CLUSTERS, seed=SEEDS, share=st.sampled_from([0.0, 0.5, 0.9, 1.0]))
+@given(clusters=SELECTED, seed=SEEDS, share=st.sampled_from([0.0, 0.5, 0.9, 1.0]))
 def test_clusters_are_selected_from_a_plane(clusters: int, seed: int, share: float) -> None:
     random = np.random.default_rng(seed)
     keep = random.random(clusters) < share
@@ -138,13 +142,50 @@ def test_more_indexes_than_the_table_begins_with_are_told_apart() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data(), clusters=CLUSTERS, cycles=st.one_of(CYCLES, st.just(600)), seed=SEEDS)
-def test_qualities_are_summed(data: st.DataObject, clusters: int, cycles: int, seed: int) -> None:
+def test_qualities_are_summed_by_code(data: st.DataObject, clusters: int, cycles: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
     calls = random_calls(clusters, cycles, seed)
     begin, length = some_range(data, cycles)
+    code, chosen = random.integers(0, 3, clusters, np.int32), random.random(clusters) < 0.7
     qualities = qualities_of(calls)[:, begin : begin + length]
-    q30, total = made_of(calls).quality((begin, length))
-    np.testing.assert_array_equal(q30, (qualities >= 30).sum(axis=1))
-    np.testing.assert_array_equal(total, qualities.sum(axis=1, dtype=np.uint32))
+    q30, total = made_of(calls).quality((begin, length), code, 3, chosen)
+    each = [qualities[chosen & (code == one)] for one in range(3)]
+    assert q30.tolist() == [(some >= 30).sum() for some in each]
+    assert total.tolist() == [some.sum(dtype=np.int64) for some in each]
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), clusters=CLUSTERS, cycles=CYCLES, seed=SEEDS, step=st.integers(1, 40))
+def test_rows_are_coded_as_their_text_would_be(
+    data: st.DataObject, clusters: int, cycles: int, seed: int, step: int
+) -> None:
+    calls = made_of(random_calls(clusters, cycles, seed))
+    order = np.random.default_rng(seed).integers(0, max(clusters, 1), min(2 * clusters, 200))
+    ranges = [some_range(data, cycles) for _ in range(data.draw(st.integers(0, 3)))]
+    bins = data.draw(st.sampled_from([0, 4]))
+    blocks = calls.code(order, ranges, step, bin_table(bins))
+    assert len(blocks) == -(-len(order) // step)
+    for number, (bases, quals) in enumerate(blocks):
+        texts = calls.emit(order[number * step : (number + 1) * step], ranges)
+        assert _entropy.unpack_bases(bases) == texts[0].tobytes()
+        assert _entropy.unpack_bytes(quals) == texts[1].tobytes().translate(bin_table(bins))
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), clusters=CLUSTERS, cycles=CYCLES, seed=SEEDS, repeat=st.integers(1, 3))
+def test_rows_become_dictionaries(
+    data: st.DataObject, clusters: int, cycles: int, seed: int, repeat: int
+) -> None:
+    calls = made_of(random_calls(clusters, cycles, seed) & 0b101)  # few different ones
+    order = np.random.default_rng(seed).integers(0, max(clusters, 1), min(2 * clusters, 200))
+    cycle_range = some_range(data, cycles)
+    codes, texts, quality_codes, quality_texts = calls.dictionaries(order, cycle_range, repeat)
+    rows = np.repeat(order, repeat)
+    bases, quals = (text.reshape(len(rows), cycle_range[1]) for text in calls.emit(rows, [cycle_range]))
+    np.testing.assert_array_equal(texts[codes], bases)
+    np.testing.assert_array_equal(quality_texts[quality_codes], quals)
+    assert len(texts) == len({row.tobytes() for row in bases})
+    assert len(quality_texts) == len({row.tobytes() for row in quals})
 
 
 @settings(max_examples=30, deadline=None)
@@ -216,5 +257,9 @@ def test_what_is_not_there_is_not_read() -> None:
         Calls(10, 20).add(0, [b"123456789"] * 16, [None] * 16)
     with pytest.raises(ValueError, match="groups of 16"):
         Calls(10, 20).add(3, [b"1234567890"] * 16, [None] * 16)
+    with pytest.raises(ValueError, match="a code below the count"):
+        calls.quality((0, 20), np.full(10, 3, np.int32), 3, np.ones(10, bool))
+    with pytest.raises(ValueError, match="do not choose that many"):
+        select_bytes(b"1234567890", 10, b"\xff\x03", 9, bytes(16))
     with pytest.raises(ValueError, match="read-only"):
         calls.array[0, 0] = 1
