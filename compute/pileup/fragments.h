@@ -1,7 +1,7 @@
 // How well each fragment of a region fits each of its alleles or haplotypes.
 #pragma once
 
-#include "haplotypes.h"
+#include "stutter.h"
 
 namespace baselake::pileup {
 
@@ -175,10 +175,11 @@ inline Evidence realigned_evidence(const ActiveRegion& region, const RegionHaplo
     });
     const size_t n = haplotypes.haplotypes.size();
     const std::vector<float> all = haplotype_costs(stretches, haplotypes, pileup, left, right);
+    const Slips slips(haplotypes.haplotypes);
     FragmentSums sums(n);
     std::vector<float> costs(n);
     for (size_t k = 0; k < stretches.size(); ++k) {
-        for (size_t h = 0; h < n; ++h) costs[h] = all[k * n + h];
+        slips.mix(all.data() + k * n, costs.data());
         if (*std::min_element(costs.begin(), costs.end()) <= POOR_FIT) sums.add(pileup, stretches[k].read, costs.data());
         else ++out.misfits;
     }
