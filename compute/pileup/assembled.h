@@ -154,7 +154,7 @@ inline Evidence complex_evidence(const ActiveRegion& region, const std::vector<C
                                  const Window& reference, int min_quality, size_t most, bool& assembled) {
     RegionHaplotypes haplotypes = region_haplotypes(region, all, pileup, reference, 0, most);
     number_alleles(haplotypes, reference);
-    Evidence evidence = realigned_evidence(region, haplotypes, pileup);
+    Evidence evidence = realigned_evidence(region, haplotypes, all, pileup);
     assembled = wants_assembly(region, evidence, pileup, reference);
     if (!assembled) return evidence;
     RegionHaplotypes more = region_haplotypes(region, all, pileup, reference, ASSEMBLY_FLANK, most);
@@ -165,7 +165,7 @@ inline Evidence complex_evidence(const ActiveRegion& region, const std::vector<C
     add_sequences(more, found, region, reference, most);
     if (more.haplotypes.size() == known) return evidence;
     number_alleles(more, reference);
-    return realigned_evidence(region, more, pileup);
+    return realigned_evidence(region, more, all, pileup);
 }
 
 }  // namespace baselake::pileup

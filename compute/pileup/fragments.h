@@ -123,10 +123,22 @@ template <typename Visit> void each_read_near(const Pileup& pileup, const Active
 
 constexpr int32_t SLACK = 5;  // a read may be misplaced by an indel of its own that no haplotype has
 
+// Places of other regions' substitutions in the stretch that a region's haplotypes stand for, in order. No haplotype has
+// them, so what reads show there is no reason against any.
+inline std::vector<int32_t> foreign_places(const ActiveRegion& region, const RegionHaplotypes& haplotypes, const std::vector<Candidate>& all) {
+    std::vector<int32_t> places;
+    auto at = std::lower_bound(all.begin(), all.end(), haplotypes.begin, [](const Candidate& c, int32_t p) { return c.from < p; });
+    for (; at != all.end() && at->from < haplotypes.end; ++at) {
+        const auto i = static_cast<size_t>(at - all.begin());
+        if (!at->allele.indel() && (i < region.first || i >= region.last)) places.push_back(at->allele.position);
+    }
+    return places;
+}
+
 // Costs of stretches by haplotypes, row by row. A read that begins right of an insertion lies `shift` further on in the
-// haplotype: the band covers both.
+// haplotype: the band covers both. At `silent` places reads say nothing.
 inline std::vector<float> haplotype_costs(const std::vector<Stretch>& stretches, const RegionHaplotypes& haplotypes,
-                                          const Pileup& pileup, int32_t left, int32_t right) {
+                                          const Pileup& pileup, int32_t left, int32_t right, const std::vector<int32_t>& silent) {
     std::vector<int32_t> read_offsets{0}, haplotype_offsets{0}, read, haplotype, diagonal;
     std::vector<uint8_t> read_bases, quality, haplotype_bases, open;
     for (const Stretch& s : stretches) {
@@ -134,6 +146,8 @@ inline std::vector<float> haplotype_costs(const std::vector<Stretch>& stretches,
         const auto from = static_cast<size_t>(s.offset), to = static_cast<size_t>(s.offset + s.length);
         for (size_t i = from; i < to; ++i) read_bases.push_back(static_cast<uint8_t>(plain_base(of.seq[i])));
         quality.insert(quality.end(), of.qual.begin() + s.offset, of.qual.begin() + s.offset + s.length);
+        for (int32_t place : silent)
+            if (const int32_t offset = of.offset_at(place) - s.offset; offset >= 0 && offset < s.length) quality[quality.size() - static_cast<size_t>(s.length - offset)] = 0;
         read_offsets.push_back(static_cast<int32_t>(read_bases.size()));
     }
     for (const CandidateHaplotype& h : haplotypes.haplotypes) {
@@ -157,7 +171,8 @@ inline std::vector<float> haplotype_costs(const std::vector<Stretch>& stretches,
 }
 
 // Every read of a complex region aligned to each of its haplotypes.
-inline Evidence realigned_evidence(const ActiveRegion& region, const RegionHaplotypes& haplotypes, const Pileup& pileup) {
+inline Evidence realigned_evidence(const ActiveRegion& region, const RegionHaplotypes& haplotypes, const std::vector<Candidate>& candidates,
+                                   const Pileup& pileup) {
     Evidence out;
     out.alleles = haplotypes.alleles;
     int32_t left = 0, right = 0;
@@ -174,7 +189,7 @@ inline Evidence realigned_evidence(const ActiveRegion& region, const RegionHaplo
         if (s.length > 0) stretches.push_back(s);
     });
     const size_t n = haplotypes.haplotypes.size();
-    const std::vector<float> all = haplotype_costs(stretches, haplotypes, pileup, left, right);
+    const std::vector<float> all = haplotype_costs(stretches, haplotypes, pileup, left, right, foreign_places(region, haplotypes, candidates));
     const Slips slips(haplotypes.haplotypes);
     FragmentSums sums(n);
     std::vector<float> costs(n);

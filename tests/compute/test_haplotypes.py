@@ -187,6 +187,17 @@ def test_a_block_is_as_sure_as_its_fragments_make_it() -> None:
     ]
 
 
+def test_neighbouring_substitutions_are_no_reason_against_a_cluster() -> None:
+    """Two that are judged together, and others that are judged apart but lie on the same reads."""
+    places = [MIDDLE - 22, MIDDLE - 13, MIDDLE, MIDDLE + 5, MIDDLE + 18, MIDDLE + 26]
+    changes = [(place, 1, other(CONTIG[place])) for place in places]
+    rows = call(as_table(reads_with(CONTIG, changes, starts=range(MIDDLE - 150, MIDDLE + 60, 3)))).to_pylist()
+    assert [(row["start"], row["gt"], row["filters"]) for row in rows] == [
+        (place, "1/1", []) for place in places
+    ]
+    assert min(row["dp"] for row in rows) >= 25
+
+
 def repeat_of(unit: str, units: int) -> str:
     """A contig with a tandem repeat in the middle, which neither side prolongs."""
     return CONTIG[:MIDDLE] + "GGTCG" + unit * units + "GGTCG" + CONTIG[MIDDLE:]
