@@ -1,11 +1,12 @@
 """Simulate sequencing of a window of human chromosome 20 that carries the real variants of HG001.
 
 The reference is chromosome 20 of b37 as Debian's `vt-examples` package ships it, the variants are those of a
-GIAB VCF. Repeat-length variants, which GIAB leaves out of its confident regions, are planted besides. Reads
-come from the window alone and are meant to be aligned to the whole chromosome, so that repeats mislead them.
+GIAB VCF, and what that lacks (`human_variants.py`). Qualities, how far they are true and insert sizes are learnt from
+real alignments (`observed_reads.py`). Reads come from the window alone and are aligned to the whole chromosome, so
+that repeats mislead them. The truth is complete.
 
-    python benchmarks/simulate_human.py --truth HG001.vcf.gz --window 20:35,000,001-36,000,000 \\
-        --fasta chr20.fa -o FOLDER
+    python benchmarks/simulate_human.py --data ../shared/data --window 20:35,000,001-36,000,000 \\
+        --fasta chr20.fa --bam -o FOLDER
 """
 
 import argparse
@@ -17,73 +18,120 @@ from pathlib import Path
 
 import numpy as np
 import pysam
+from human_variants import add_missing
+from observed_reads import ObservedReads, observe
 
 from baselake.demo.fragments import Library
 from baselake.demo.genome import Bases, write_fasta
-from baselake.demo.quality import HISEQ, NOVASEQ
 from baselake.demo.reads import Run, simulate_run
-from baselake.demo.variants import VariantRates, haplotype, plant, read_vcf, write_vcf
+from baselake.demo.variants import haplotype, read_vcf, write_vcf
 from baselake.lake.region import Region, parse_region
 from baselake.progress import LogProgress
 
 REFERENCE = Path("/usr/share/doc/vt/examples/ref/20.fa.gz")
+PROFILES = ("platinum", "trio")
 _MARGIN = 1_000  # bases at either end of the window where coverage falls off
 _CONTEXT = 600  # bases of N that disqualify what is beside them
 
-# Only lengths of repeats are added to the real variants: they are what the truth set lacks.
-_ADDED = VariantRates(snv=0, indel=0, tract=0.02)
-_PROFILES = {"hiseq": (HISEQ, 101), "novaseq": (NOVASEQ, 150)}
-
 
 def main() -> None:
-    """Parse arguments and write `truth.vcf.gz`, `confident.bed`, FASTQ and, on request, a BAM."""
+    """Parse arguments and simulate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--reference", type=Path, default=REFERENCE, help="gzipped FASTA of the chromosome")
+    parser.add_argument("--data", type=Path, required=True, help="folder of real sequencing data")
     parser.add_argument(
         "--fasta", type=Path, required=True, help="where the plain FASTA is, or is to be written"
     )
-    parser.add_argument("--truth", type=Path, required=True, help="VCF of the person, indexed")
     parser.add_argument("--window", required=True, help="region, as 20:30,000,001-31,000,000")
     parser.add_argument("--depth", type=float, default=30.0)
-    parser.add_argument("--profile", choices=_PROFILES, default="novaseq")
+    parser.add_argument("--profile", choices=PROFILES, default="trio")
     parser.add_argument("--slippage", type=float, default=1.0, help="1 as PCR-free, 3 as with PCR")
     parser.add_argument("--sample", default="HG001SIM")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bam", action="store_true", help="also align with bwa mem and samtools markdup")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-
-    contig, chromosome = read_contig(arguments.reference)
-    length = chromosome.size
-    region = parse_region(arguments.window, {contig: length})
-    bases = chromosome[region.start : region.end]
-    if not arguments.fasta.exists():
-        write_fasta(arguments.fasta, {contig: chromosome})
-        pysam.faidx(str(arguments.fasta))
-
-    real = read_vcf(arguments.truth, region.contig, region.start, region.end, bases)
-    at_zero = [dataclasses.replace(allele, start=allele.start - region.start) for allele in real]
-    planted = plant(region.contig, bases, ploidy=2, rates=_ADDED, seed=arguments.seed, taken=at_zero)
-    alleles = [dataclasses.replace(allele, start=allele.start + region.start) for allele in planted]
-    write_vcf(arguments.output / "truth.vcf.gz", alleles, {region.contig: length}, arguments.sample)
-    write_confident(arguments.output / "confident.bed", bases, region)
-
-    quality, read_length = _PROFILES[arguments.profile]
-    run = Run(read_length=read_length, quality=quality, library=Library(slippage=arguments.slippage))
-    haplotypes = [haplotype(bases, planted, copy) for copy in (0, 1)]
-    reads = simulate_run(
+    simulate(
+        arguments.data,
+        arguments.fasta,
+        arguments.window,
         arguments.output,
-        arguments.sample,
-        haplotypes,
-        [arguments.depth / 2] * 2,
-        run=run,
+        depth=arguments.depth,
+        profile=arguments.profile,
+        slippage=arguments.slippage,
+        sample=arguments.sample,
         seed=arguments.seed,
+        aligned=arguments.bam,
+    )
+
+
+def simulate(
+    data: Path,
+    fasta: Path,
+    window: str,
+    output: Path,
+    *,
+    depth: float,
+    profile: str,
+    slippage: float,
+    sample: str,
+    seed: int,
+    aligned: bool,
+) -> None:
+    """Write `truth.vcf.gz`, `confident.bed`, FASTQ and, where asked, `bwa.bam`.
+
+    Args:
+        data: folder of real sequencing data; its README describes it.
+        fasta: plain FASTA of the chromosome; written where absent.
+        window: region, 1-based inclusive as samtools has it.
+        output: folder to write to.
+        depth: mean coverage, duplicates included.
+        profile: whose qualities: `platinum` (HiSeq 2000, 2x101) or `trio` (2x151, four levels).
+        slippage: 1 as in a PCR-free library, 3 with ten cycles of PCR.
+        sample: name.
+        seed: of reads; what is planted hangs on the window alone, so that depths can be compared.
+        aligned: align with bwa too.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    contig, chromosome = read_contig(REFERENCE)
+    length = chromosome.size
+    region = parse_region(window, {contig: length})
+    bases = chromosome[region.start : region.end]
+    if not fasta.exists():
+        write_fasta(fasta, {contig: chromosome})
+        pysam.faidx(str(fasta))
+
+    truth = next((data / "accuracy_NA12878_chr20").glob("HG001_*.vcf.gz"))
+    real = read_vcf(truth, region.contig, region.start, region.end, bases)
+    at_zero = [dataclasses.replace(allele, start=allele.start - region.start) for allele in real]
+    planted = add_missing(region.contig, bases, at_zero, seed=region.start)
+    alleles = [dataclasses.replace(allele, start=allele.start + region.start) for allele in planted]
+    write_vcf(output / "truth.vcf.gz", alleles, {region.contig: length}, sample)
+    write_confident(output / "confident.bed", bases, region)
+
+    observed = observed_profile(data, profile)
+    library = Library(mean_length=observed.insert_mean, sd_length=observed.insert_sd, slippage=slippage)
+    reads = simulate_run(
+        output,
+        sample,
+        [haplotype(bases, planted, copy) for copy in (0, 1)],
+        [depth / 2] * 2,
+        run=Run(read_length=observed.read_length, quality=observed, library=library),
+        seed=seed,
         progress=LogProgress(),
     )
     print(f"{len(real)} real and {len(alleles) - len(real)} added alleles on {region}", file=sys.stderr)
-    if arguments.bam:
-        align(arguments.fasta, arguments.output, reads, arguments.sample)
+    if aligned:
+        align(fasta, output, reads, sample)
+
+
+def observed_profile(data: Path, profile: str) -> ObservedReads:
+    """What the real reads of a profile tell."""
+    if profile == "platinum":
+        folder = data / "accuracy_NA12878_chr20"
+        bam = folder / "NA12878_S1.chr20.10_10p1mb.bam"
+        return observe([(bam, "chr20")], folder / "ucsc.hg19.chr20.unittest.fasta.gz")
+    folder = data / "trio_CEU_chr20_10kb"
+    return observe([(bam, "20") for bam in sorted(folder.glob("*.bam"))], folder / "hs37d5.chr20.fa.gz")
 
 
 def read_contig(path: Path) -> tuple[str, Bases]:
@@ -110,7 +158,7 @@ def write_confident(path: Path, bases: Bases, region: Region) -> None:
 
 def align(reference: Path, folder: Path, reads: tuple[Path, Path], sample: str) -> None:
     """Align with bwa mem, sort and mark duplicates with samtools; writes `bwa.bam` and its index."""
-    if not reference.with_name(reference.name + ".bwt").exists():
+    if not reference.with_name(reference.name + ".sa").exists():
         subprocess.run(["bwa", "index", str(reference)], check=True, capture_output=True)
     group = f"@RG\\tID:{sample}\\tSM:{sample}\\tPL:ILLUMINA"
     pipeline = (

@@ -35,7 +35,7 @@ from baselake.lake.variants import variant_types
 from baselake.progress import QUIET, Progress
 
 # A change of the model that changes calls must change this: samples called by another model are called again.
-MODEL = "haplotype-1"
+MODEL = "haplotype-2"
 
 # Alignments read at a time: enough to keep a query's overhead small, few enough (about 200 MB at 150 bp) for
 # several windows to be in memory.

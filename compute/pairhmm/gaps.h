@@ -16,13 +16,19 @@ constexpr int MAX_UNIT = 8;        // of GATK's PCR indel model
 constexpr int MAX_UNITS = 20;
 constexpr int MIN_PCR_GAP_OPEN = 10;
 
+// Copies of a unit up to which a repeat slips no more than any sequence does.
+inline int stable_units(int unit) { return unit == 1 ? 3 : 2; }
+
 // Sequencing and PCR slip in short tandem repeats, more so the longer the repeat: phred of a one-unit error anywhere in
 // the repeat.
-inline int repeat_gap_open(int unit, int units) {
-    const int first = unit == 1 ? 3 : 2;
+inline int repeat_slip(int unit, int units) {
     const double drop = unit == 1 ? 2.4 : unit == 2 ? 3.5 : 3.0;
-    const int total = GAP_OPEN - static_cast<int>(drop * std::max(0, units - first));
-    return std::max(MIN_GAP_OPEN, total - (units > first ? GAP_EXTEND * (unit - 1) : 0));
+    return GAP_OPEN - static_cast<int>(drop * std::max(0, units - stable_units(unit)));
+}
+
+// What of it is left to the opening of the gap, each further base of a unit costing GAP_EXTEND.
+inline int repeat_gap_open(int unit, int units) {
+    return std::max(MIN_GAP_OPEN, repeat_slip(unit, units) - (units > stable_units(unit) ? GAP_EXTEND * (unit - 1) : 0));
 }
 
 // Whether a repeat unit is not itself a repeat: AAAA is four units of one base, never one of four.

@@ -62,15 +62,21 @@ inline int32_t right_extent(const Allele& a, const Window& reference, int32_t li
     return k;
 }
 
-// Copies of its own repeat unit that the reference has where a left-aligned insertion or deletion stands.
-inline int32_t repeat_units(const Allele& a, const Window& reference) {
-    const std::string changed = a.alt.empty() ? reference.slice(a.position, a.end()) : a.alt;
-    const auto n = static_cast<int32_t>(changed.size());
+// The tandem repeat that a left-aligned insertion or deletion of whole units changes.
+struct Repeat {
+    int32_t unit;     // bases
+    int32_t units;    // of the reference
+    int32_t changed;  // units gained or lost
+};
+
+inline Repeat repeat_of(const Allele& a, const Window& reference) {
+    const std::string moved = a.alt.empty() ? reference.slice(a.position, a.end()) : a.alt;
+    const auto n = static_cast<int32_t>(moved.size());
     int32_t unit = 1;
-    while (unit < n && !(n % unit == 0 && changed.compare(static_cast<size_t>(unit), std::string::npos, changed, 0, static_cast<size_t>(n - unit)) == 0)) ++unit;
+    while (unit < n && !(n % unit == 0 && moved.compare(static_cast<size_t>(unit), std::string::npos, moved, 0, static_cast<size_t>(n - unit)) == 0)) ++unit;
     int32_t length = 0;
-    while (reference[a.position + length] == changed[static_cast<size_t>(length % unit)]) ++length;
-    return length / unit;
+    while (reference[a.position + length] == moved[static_cast<size_t>(length % unit)]) ++length;
+    return {unit, length / unit, n / unit};
 }
 
 // As VCF spells it: 0-based start, and REF and ALT with an anchor base where one of them would be empty.

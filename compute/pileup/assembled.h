@@ -187,7 +187,7 @@ struct ComplexRegion {
     ComplexRegion(const ActiveRegion& region, const std::vector<Candidate>& all, const Pileup& pileup, const Window& reference, size_t most)
         : active(&region), haplotypes(region_haplotypes(region, all, pileup, reference, 0, most)) {
         number_alleles(haplotypes, reference);
-        comparison = comparison_of(region, haplotypes, pileup);
+        comparison = comparison_of(region, haplotypes, all, pileup);
     }
     // Takes the costs of the comparison; `fresh` may have sequences then.
     void compared(const float* costs, const std::vector<Candidate>& all, const Pileup& pileup, const Window& reference, int min_quality, size_t most) {
@@ -201,13 +201,13 @@ struct ComplexRegion {
         fresh = fresh_sequences(more, found);
     }
     // Takes the alignments of the fresh sequences. Whether there is another comparison to make.
-    bool aligned(const std::vector<Ops>& ops, const Pileup& pileup, const Window& reference, size_t most) {
+    bool aligned(const std::vector<Ops>& ops, const std::vector<Candidate>& all, const Pileup& pileup, const Window& reference, size_t most) {
         const size_t known = more.haplotypes.size();
         add_sequences(more, fresh, ops, *active, reference, most);
         if (more.haplotypes.size() == known) return false;
         number_alleles(more, reference);
         haplotypes = std::move(more);
-        comparison = comparison_of(*active, haplotypes, pileup);
+        comparison = comparison_of(*active, haplotypes, all, pileup);
         return true;
     }
     void compared_again(const float* costs, const Pileup& pileup) { evidence = evidence_of(comparison, haplotypes, costs, pileup); }
@@ -219,7 +219,7 @@ inline Evidence complex_evidence(const ActiveRegion& region, const std::vector<C
     ComplexRegion here(region, all, pileup, reference, most);
     here.compared(haplotype_costs(here.comparison, here.haplotypes, pileup).data(), all, pileup, reference, min_quality, most);
     assembled = here.assembled;
-    if (!here.fresh.empty() && here.aligned(aligned_to_reference(here.fresh, here.more, reference), pileup, reference, most))
+    if (!here.fresh.empty() && here.aligned(aligned_to_reference(here.fresh, here.more, reference), all, pileup, reference, most))
         here.compared_again(haplotype_costs(here.comparison, here.haplotypes, pileup).data(), pileup);
     return std::move(here.evidence);
 }

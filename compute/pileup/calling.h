@@ -87,7 +87,7 @@ class Calling {
                 Ops& here = own.emplace_back();
                 for (int32_t k = offsets[0]; k < offsets[1]; ++k) here.push_back(smithwaterman::unpacked(ops[k]));
             }
-            if (!one.aligned(own, pileup(), reference(), most_)) continue;
+            if (!one.aligned(own, found_, pileup(), reference(), most_)) continue;
             out.add(one.comparison, one.haplotypes, pileup());
             again_.push_back(&one);
         }

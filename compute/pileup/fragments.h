@@ -1,7 +1,7 @@
 // How well each fragment of a region fits each of its alleles or haplotypes.
 #pragma once
 
-#include "haplotypes.h"
+#include "stutter.h"
 
 namespace baselake::pileup {
 
@@ -123,14 +123,28 @@ template <typename Visit> void each_read_near(const Pileup& pileup, const Active
 
 constexpr int32_t SLACK = 5;  // a read may be misplaced by an indel of its own that no haplotype has
 
+// Places of other regions' substitutions in the stretch that a region's haplotypes stand for, in order. No haplotype has
+// them, so what reads show there is no reason against any.
+inline std::vector<int32_t> foreign_places(const ActiveRegion& region, const RegionHaplotypes& haplotypes, const std::vector<Candidate>& all) {
+    std::vector<int32_t> places;
+    auto at = std::lower_bound(all.begin(), all.end(), haplotypes.begin, [](const Candidate& c, int32_t p) { return c.from < p; });
+    for (; at != all.end() && at->from < haplotypes.end; ++at) {
+        const auto i = static_cast<size_t>(at - all.begin());
+        if (!at->allele.indel() && (i < region.first || i >= region.last)) places.push_back(at->allele.position);
+    }
+    return places;
+}
+
 // A region's stretches beside its haplotypes: every one is compared with each.
 struct Comparison {
     std::vector<Stretch> stretches;
     int32_t left = 0, right = 0;  // the band of all of them
+    std::vector<int32_t> silent;  // places where they say nothing
 };
 
 // A read that begins right of an insertion lies its length further on in the haplotype: the band covers both.
-inline Comparison comparison_of(const ActiveRegion& region, const RegionHaplotypes& haplotypes, const Pileup& pileup) {
+inline Comparison comparison_of(const ActiveRegion& region, const RegionHaplotypes& haplotypes, const std::vector<Candidate>& all,
+                                const Pileup& pileup) {
     Comparison out;
     for (const CandidateHaplotype& h : haplotypes.haplotypes) {
         out.left = std::max(out.left, -h.shift_min);
@@ -144,6 +158,7 @@ inline Comparison comparison_of(const ActiveRegion& region, const RegionHaplotyp
     });
     out.left += SLACK;
     out.right += SLACK;
+    out.silent = foreign_places(region, haplotypes, all);
     return out;
 }
 
@@ -159,6 +174,9 @@ struct Pairs {
             const auto from = static_cast<size_t>(s.offset), to = static_cast<size_t>(s.offset + s.length);
             for (size_t i = from; i < to; ++i) read_bases.push_back(static_cast<uint8_t>(plain_base(of.seq[i])));
             quality.insert(quality.end(), of.qual.begin() + s.offset, of.qual.begin() + s.offset + s.length);
+            for (int32_t place : comparison.silent)
+                if (const int32_t offset = of.offset_at(place) - s.offset; offset >= 0 && offset < s.length)
+                    quality[quality.size() - static_cast<size_t>(s.length - offset)] = 0;
             read_offsets.push_back(static_cast<int32_t>(read_bases.size()));
         }
         for (const CandidateHaplotype& h : haplotypes.haplotypes) {
@@ -196,20 +214,16 @@ inline Evidence evidence_of(const Comparison& comparison, const RegionHaplotypes
     out.alleles = haplotypes.alleles;
     for (const CandidateHaplotype& h : haplotypes.haplotypes) out.masks.push_back(h.mask);
     const size_t n = haplotypes.haplotypes.size();
+    const Slips slips(haplotypes.haplotypes);
     FragmentSums sums(n);
+    std::vector<float> mixed(n);
     for (size_t k = 0; k < comparison.stretches.size(); ++k) {
-        const float* row = costs + k * n;
-        if (*std::min_element(row, row + n) <= POOR_FIT) sums.add(pileup, comparison.stretches[k].read, row);
+        slips.mix(costs + k * n, mixed.data());
+        if (*std::min_element(mixed.begin(), mixed.end()) <= POOR_FIT) sums.add(pileup, comparison.stretches[k].read, mixed.data());
         else ++out.misfits;
     }
     sums.write(pileup, out);
     return out;
-}
-
-// Every read of a complex region aligned to each of its haplotypes.
-inline Evidence realigned_evidence(const ActiveRegion& region, const RegionHaplotypes& haplotypes, const Pileup& pileup) {
-    const Comparison comparison = comparison_of(region, haplotypes, pileup);
-    return evidence_of(comparison, haplotypes, haplotype_costs(comparison, haplotypes, pileup).data(), pileup);
 }
 
 }  // namespace baselake::pileup

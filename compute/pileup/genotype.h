@@ -107,16 +107,17 @@ class ErrorAccount {
         for (size_t g = 0; g < groups_.size(); ++g) {
             std::vector<float>& costs = groups_[g];
             std::sort(costs.begin(), costs.end(), std::greater<>());
-            double sum = 0;
+            double sum = 0, good = 0;
             int here = 0;
             for (size_t k = 0; k < costs.size(); ++k) {
                 sum += costs[k];
+                good += ARTEFACT_GOOD_SHARE * std::max(0.0f, costs[k] - ARTEFACT_TYPICAL_COST);
                 shared += weight_[std::min(k, weight_.size() - 1)] * costs[k];
                 here += costs[k] >= CLEAR_ERROR;
             }
             independent += sum;
             errors += here;
-            if (here > 1) saved = std::max(saved, sum - STRAND_ARTEFACT_COST - artefact_cost(fragments_[g % 2], here));
+            if (here > 1) saved = std::max(saved, sum - good - STRAND_ARTEFACT_COST - artefact_cost(fragments_[g % 2], here));
         }
         return std::min({independent, shared + log_choose_cost(fragments_[0] + fragments_[1], errors), independent - saved});
     }

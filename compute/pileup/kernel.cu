@@ -87,16 +87,17 @@ __device__ __forceinline__ double genotype_cost(const Tables& tables, int table,
     backwards = sum_of_warp(backwards);
     double saved = 0;
     for (int g = 0; g < 2 * n; ++g) {
-        double sum = 0;
+        double sum = 0, good = 0;
         int here = 0;
         for (int f = lane; f < count; f += LANES) {
             if (group[f] != g) continue;
             sum += low[f];
+            good += ARTEFACT_GOOD_SHARE * max(0.0f, low[f] - ARTEFACT_TYPICAL_COST);
             here += low[f] >= CLEAR_ERROR;
         }
         here = sum_of_warp(here);
         if (here < 2) continue;
-        sum = sum_of_warp(sum);
+        sum = sum_of_warp(sum - good);
         const int strand = g % 2 ? backwards : count - backwards;
         saved = max(saved, sum - STRAND_ARTEFACT_COST - artefact_cost(tables.log_factorials, strand, here));
     }

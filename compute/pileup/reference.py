@@ -103,7 +103,9 @@ def _error_cost(groups: dict[tuple[int, bool], list[float]], strands: Sequence[b
         if struck > 1:
             # Chance of this many under a share of unknown size, Beta(1, 4).
             chance = math.exp(_log_beta(1 + struck, 4 + reads - struck) - _log_beta(1, 4))
-            accounts.append(independent - sum(errors) + 50 - 10 * math.log10(chance))
+            # Bases misread so are of low quality: those that are not cost half of what they do beyond 25.
+            good = sum(max(0, error - 25) / 2 for error in errors)
+            accounts.append(independent - sum(errors) + good + 50 - 10 * math.log10(chance))
     return min(accounts)
 
 

@@ -1,6 +1,5 @@
 """What benchmarks report is what a process tree really took."""
 
-import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -10,19 +9,14 @@ from typing import Any
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+from tests.benchmarks.modules import benchmark
+
 CORES = sorted(os.sched_getaffinity(0))[:1]
 
 
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("measure", BENCHMARKS / "measure.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules["measure"] = loaded  # dataclasses look their module up
-    spec.loader.exec_module(loaded)
-    return loaded
+    return benchmark("measure")
 
 
 @pytest.fixture

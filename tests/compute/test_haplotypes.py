@@ -185,3 +185,76 @@ def test_a_block_is_as_sure_as_its_fragments_make_it() -> None:
         (50, 51, 28),
         (51, 100, 63),
     ]
+
+
+def test_neighbouring_substitutions_are_no_reason_against_a_cluster() -> None:
+    """Two that are judged together, and others that are judged apart but lie on the same reads."""
+    places = [MIDDLE - 22, MIDDLE - 13, MIDDLE, MIDDLE + 5, MIDDLE + 18, MIDDLE + 26]
+    changes = [(place, 1, other(CONTIG[place])) for place in places]
+    rows = call(as_table(reads_with(CONTIG, changes, starts=range(MIDDLE - 150, MIDDLE + 60, 3)))).to_pylist()
+    assert [(row["start"], row["gt"], row["filters"]) for row in rows] == [
+        (place, "1/1", []) for place in places
+    ]
+    assert min(row["dp"] for row in rows) >= 25
+
+
+def repeat_of(unit: str, units: int) -> str:
+    """A contig with a tandem repeat in the middle, which neither side prolongs."""
+    return CONTIG[:MIDDLE] + "GGTCG" + unit * units + "GGTCG" + CONTIG[MIDDLE:]
+
+
+def slipped(unit: str, units: int, lengths: dict[int, int]) -> list[reference.Alignment]:
+    """Reads across the repeat: how many of them have so many units more (negative: less)."""
+    contig, at = repeat_of(unit, units), MIDDLE + 5
+    reads: list[reference.Alignment] = []
+    for change, count in lengths.items():
+        gained, lost = unit * max(0, change), len(unit) * max(0, -change)
+        changes = [(at, lost, gained)] if change else []
+        starts = [at - 20 - k % 15 for k in range(count)]
+        reads += reads_with(contig, changes, starts=starts, label=f"{change}.", length=110)
+    return reads
+
+
+@pytest.mark.parametrize(
+    ("unit", "units", "lengths", "expected"),
+    [
+        # A long repeat slips: what three of fifteen reads show is no second allele,
+        ("CA", 18, {2: 12, 1: 3}, [("G", "GCACA", "1/1")]),
+        ("CA", 18, {0: 12, 1: 3}, []),
+        ("ACAT", 14, {0: 13, -1: 2}, []),
+        # but what half of them show is one.
+        ("CA", 18, {2: 8, 1: 8}, [("G", "GCA", "2/1"), ("G", "GCACA", "2/1")]),
+        ("CA", 18, {0: 8, 1: 8}, [("G", "GCA", "0/1")]),
+        ("ACAT", 14, {0: 8, -1: 8}, [("GACAT", "G", "0/1")]),
+        # A short one does not.
+        ("CA", 4, {0: 12, 1: 5}, [("G", "GCA", "0/1")]),
+    ],
+)
+def test_long_repeats_slip(
+    unit: str, units: int, lengths: dict[int, int], expected: list[tuple[str, str, str]]
+) -> None:
+    contig = repeat_of(unit, units)
+    found = call(as_table(slipped(unit, units, lengths)), contig).to_pylist()
+    called = [(row["ref"], row["alt"], row["gt"].replace("|", "/")) for row in found if not row["filters"]]
+    assert [(ref, alt) for ref, alt, _ in called] == [(ref, alt) for ref, alt, _ in expected]
+    assert [sorted(gt) for *_, gt in called] == [sorted(gt) for *_, gt in expected]
+
+
+@pytest.mark.parametrize(
+    ("unit", "units", "expected"),
+    [
+        # Shares of such repeats that vary in HG001, phred, and 4 for one unit gained.
+        ("A", 8, 18.5 + 4),
+        ("A", 12, 7.5 + 4),
+        ("CA", 6, 19.4 + 4),
+        ("ACTC", 4, 17.6 + 4),
+        ("ACTC", 8, 5 + 4),
+        # Two copies are no repeat: 1/8000.
+        ("ACTC", 2, 39),
+    ],
+)
+def test_the_longer_a_repeat_the_likelier_it_varies(unit: str, units: int, expected: float) -> None:
+    contig = repeat_of(unit, units)
+    (row,) = call(as_table(slipped(unit, units, {0: 9, 1: 9})), contig).to_pylist()
+    # QUAL weighs the reads' evidence against the reference (PL) with what was to be expected.
+    assert row["pl"][0] - row["qual"] == pytest.approx(expected, abs=1)

@@ -272,14 +272,24 @@ def test_disagreeing_mates_say_nothing() -> None:
     assert call(as_table(pairs)).num_rows == 0
 
 
-def test_an_allele_on_one_strand_only_is_no_variant() -> None:
+@pytest.mark.parametrize(("quality", "called"), [(15, False), (20, False), (30, True), (38, True)])
+def test_an_allele_on_one_strand_only_is_a_variant_where_its_bases_are_good(
+    quality: int, called: bool
+) -> None:
+    """What makes one strand misread also makes its bases bad."""
     alt = other(CONTIG[MIDDLE])
-    starts = range(MIDDLE - 90, MIDDLE, 3)
-    both = reads_with(CONTIG, [], starts=starts, label="r")
-    reverse = reads_with(
-        CONTIG, [(MIDDLE, 1, alt)], starts=range(MIDDLE - 90, MIDDLE, 9), label="a", reverse_every=1
+    starts = range(MIDDLE - 90, MIDDLE, 5)
+    one = reads_with(CONTIG, [], starts=starts, label="r")
+    two = reads_with(
+        CONTIG,
+        [(MIDDLE, 1, alt)],
+        starts=range(MIDDLE - 90, MIDDLE, 9),
+        label="a",
+        reverse_every=1,
+        quality=quality,
     )
-    assert alleles(call(as_table(both + reverse))) == []
+    expected = [(MIDDLE, CONTIG[MIDDLE], alt, "0/1")]
+    assert alleles(call(as_table(one + two))) == (expected if called else [])
 
 
 def test_variants_at_the_ends_of_a_contig() -> None:

@@ -6,8 +6,9 @@ noise picks the quantile. Autocorrelation at lags 1, 2, 5, 20, 60 is then 0.72, 
 NA12878 HiSeq 2000 reads have 0.71, 0.63, 0.56, 0.50, 0.40.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,19 @@ _AUTOREGRESSIVE = 0.34
 _AUTOREGRESSION = 0.94  # of the second term from one cycle to the next
 
 _STEPS = 1024  # resolution of the quantile tables
+
+Qualities = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Phred of segments 1 and 2, templates x cycles."""
+
+
+class QualitySource(Protocol):
+    """Where the qualities of a run come from, and how often a base of each is wrong."""
+
+    def sampler(self, read_length: int) -> Callable[[np.random.Generator, int], Qualities]:
+        """What draws the qualities of a number of templates."""
+
+    def error_rates(self) -> NDArray[np.float32]:
+        """Substitutions a base, by reported quality 0 to 63."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +49,15 @@ class QualityProfile:
     shares: tuple[float, ...]
     levels: tuple[Mapping[float, tuple[int, ...]], Mapping[float, tuple[int, ...]]]
     binned: bool
+
+    def sampler(self, read_length: int) -> Callable[[np.random.Generator, int], Qualities]:
+        """What draws the qualities of a number of templates."""
+        tables = quality_tables(self, read_length)
+        return lambda rng, templates: draw_qualities(rng, tables, templates)
+
+    def error_rates(self) -> NDArray[np.float32]:
+        """Substitutions a base, by reported quality 0 to 63: the qualities are taken at their word."""
+        return (10.0 ** (-np.arange(64) / 10)).astype(np.float32)
 
 
 # Quantiles of the reads of NA12878 (Illumina Platinum Genomes, HiSeq 2000, 2x101), chr20:10.0-10.1 Mb.
@@ -107,9 +130,7 @@ def quality_tables(profile: QualityProfile, read_length: int) -> NDArray[np.uint
     return tables
 
 
-def draw_qualities(
-    rng: np.random.Generator, tables: NDArray[np.uint8], templates: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def draw_qualities(rng: np.random.Generator, tables: NDArray[np.uint8], templates: int) -> Qualities:
     """Draw the qualities of both segments.
 
     Args:

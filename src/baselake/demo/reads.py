@@ -1,7 +1,7 @@
 """An Illumina paired-end run: fragments are read with errors, and written as FASTQ where that is wanted.
 
-Substitutions come at the rate the quality says, and more often at the few places where the eight bases before
-make one strand hard to read, as GGC motifs do on real instruments. Templates shorter than a read run into the
+Substitutions come at the rate the quality stands for, and more often at the few places where the eight bases
+before make one strand hard to read, as GGC motifs do on real instruments. Templates shorter than a read run into the
 adapter. No Python runs per read: a chunk of templates is a matrix of bases.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from baselake.demo.fragments import Fragments, Library, draw_fragments
 from baselake.demo.genome import Bases
-from baselake.demo.quality import NOVASEQ, QualityProfile, draw_qualities, quality_tables
+from baselake.demo.quality import NOVASEQ, QualitySource
 from baselake.progress import QUIET, Progress
 
 # TruSeq adapters as published by Illumina, then the poly-G of an empty two-colour cycle.
@@ -48,7 +48,7 @@ class Run:
         lane: 1-based.
         index: index bases in the comment of a read.
         read_length: cycles of one segment.
-        quality: what the instrument reports.
+        quality: what the instrument reports, and how far that is true.
         library: how the library was made.
     """
 
@@ -58,7 +58,7 @@ class Run:
     lane: int = 1
     index: str = "ATTACTCG"
     read_length: int = 150
-    quality: QualityProfile = NOVASEQ
+    quality: QualitySource = NOVASEQ
     library: Library = field(default_factory=Library)
 
 
@@ -127,12 +127,12 @@ def simulate_reads(
     fragments = draw_fragments(rng, haplotypes, depths, run.library, run.read_length)
     genome = np.concatenate(haplotypes)
     hard = _hard_places(genome, seed=0)
-    tables = quality_tables(run.quality, run.read_length)
+    draw, errors = run.quality.sampler(run.read_length), run.quality.error_rates()
     for begin in range(0, len(fragments), _CHUNK):
         chunk = fragments.take(slice(begin, begin + _CHUNK))
-        quality = draw_qualities(rng, tables, len(chunk))
-        first = _read(rng, genome, hard, chunk, 1, quality[0])
-        last = _read(rng, genome, hard, chunk, 2, quality[1])
+        quality = draw(rng, len(chunk))
+        first = _read(rng, genome, hard, chunk, 1, quality[0], errors)
+        last = _read(rng, genome, hard, chunk, 2, quality[1], errors)
         yield Reads(fragments=chunk, seq=(first, last), quality=(quality[0], quality[1]))
 
 
@@ -143,8 +143,12 @@ def _read(
     fragments: Fragments,
     segment: int,
     quality: NDArray[np.uint8],
+    errors: NDArray[np.float32],
 ) -> Bases:
-    """Bases of one segment, templates x cycles; lowers `quality` where a base is hard or not called."""
+    """Bases of one segment, templates x cycles, wrong as often as `errors` says of their quality.
+
+    Lowers `quality` where a base is hard or not called.
+    """
     cycles = np.arange(quality.shape[1], dtype=np.int32)
     length = fragments.length[:, None]
     backward = (fragments.reverse ^ (segment == 2))[:, None]
@@ -164,7 +168,7 @@ def _read(
     seq = np.where(inside, seq, adapter[past.clip(0, adapter.size - 1)])
 
     quality[hard_here] = np.minimum(quality[hard_here], _HARD_QUALITY)
-    error = (10.0 ** (-np.arange(64) / 10)).astype(np.float32)[quality]
+    error = errors[quality]
     error[hard_here] = _HARD_ERROR
     wrong = np.flatnonzero(rng.random(quality.shape, dtype=np.float32) < error)
     flat = seq.reshape(-1)
