@@ -61,7 +61,7 @@ class Gpu:
     def __init__(self, modules: Any, index: int) -> None:
         self.name = f"gpu:{index}"
         self._modules, self._index = modules, index
-        self._kernels: dict[str, Any] = {}
+        self._compiled: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._lost = ""
 
@@ -95,16 +95,15 @@ class Gpu:
     def kernel(self, operation: str, name: str) -> Any:
         """A kernel of `compute/OPERATION/kernel.cu`, compiled for this device at its first use."""
         with self._lock:
-            if name not in self._kernels:
+            if operation not in self._compiled:
                 code = (_SOURCES / operation / "kernel.cu").read_text()
                 # CuPy keeps what it compiled by source and options, and would not see that a header changed.
                 headers = "".join(path.read_text() for path in sorted(_SOURCES.glob("*/model.h")))
                 mark = hashlib.sha256(headers.encode()).hexdigest()[:16]
                 # Headers are named from the folder above: compute/pairhmm/model.h.
                 options = (*COMPILE_OPTIONS, f"-I{_SOURCES.parent}", f"-DBASELAKE_HEADERS={mark}")
-                module = self._modules.RawModule(code=code, options=options)
-                self._kernels[name] = module.get_function(name)
-            return self._kernels[name]
+                self._compiled[operation] = self._modules.RawModule(code=code, options=options)
+            return self._compiled[operation].get_function(name)
 
     def out_of_memory(self, error: BaseException) -> bool:
         """Whether an error says that the device's memory did not suffice."""

@@ -10,3 +10,6 @@ def assemble(
     max_haplotypes: int,
     max_bases: int,
 ) -> tuple[list[str], list[float]]: ...
+def edges(
+    k: int, offsets: np.ndarray, bases: np.ndarray, quality: np.ndarray, min_quality: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...

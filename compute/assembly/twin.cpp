@@ -25,6 +25,28 @@ py::tuple assemble(const std::string& reference, const In<int32_t>& offsets, con
     return py::make_tuple(haplotypes, costs);
 }
 
+// The edges that reads alone give a graph, as the kernel of a GPU gives them: the upper and lower word of a (k + 1)-mer of
+// two bits a base, and how many reads have it.
+py::tuple edges(int k, const In<int32_t>& offsets, const In<uint8_t>& bases, const In<uint8_t>& quality, int min_quality) {
+    assembly::Graph graph(k);
+    const assembly::Segments reads{offsets.size() - 1, offsets.data(), bases.data(), quality.data()};
+    for (int64_t i = 0; i < reads.count; ++i) graph.add_read(reads[i], reads.quality + reads.offsets[i], min_quality);
+    std::vector<uint64_t> high, low;
+    std::vector<int32_t> count;
+    for (const assembly::Edge& edge : graph.edges) {
+        assembly::Kmer key = 0;
+        for (const char base : graph.kmer(edge.from)) key = key << 2 | static_cast<assembly::Kmer>(assembly::base_number(base));
+        key = key << 2 | graph.nodes[static_cast<size_t>(edge.to)].base;
+        high.push_back(static_cast<uint64_t>(key >> 64));
+        low.push_back(static_cast<uint64_t>(key));
+        count.push_back(edge.count);
+    }
+    return py::make_tuple(to_numpy(std::move(high)), to_numpy(std::move(low)), to_numpy(std::move(count)));
+}
+
 }  // namespace
 
-PYBIND11_MODULE(_twin, module) { module.def("assemble", &assemble); }
+PYBIND11_MODULE(_twin, module) {
+    module.def("assemble", &assemble);
+    module.def("edges", &edges);
+}

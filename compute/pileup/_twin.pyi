@@ -19,6 +19,9 @@ def triage(
 def events(
     columns: dict[str, object], bases: np.ndarray, start: int, end: int, given: dict[str, object]
 ) -> dict: ...
+def flat_reads(
+    columns: dict[str, object], bases: np.ndarray, start: int, end: int, given: dict[str, object]
+) -> dict: ...
 def genotypes(
     costs: np.ndarray, caps: np.ndarray, reverse: np.ndarray, ploidy: int
 ) -> tuple[np.ndarray, np.ndarray]: ...

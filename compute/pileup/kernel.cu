@@ -1,7 +1,4 @@
-// The genotype likelihoods of genotype.h for a GPU: a warp has one genotype of one table of fragments by alleles.
-//
-// Lanes share the fragments out. What the k-th error of an allele and a strand weighs needs their order by cost: an
-// error's rank is the number of greater ones, which lanes count side by side in shared memory.
+// The pileup's parts for a GPU: where reads differ from the reference (events.h), and genotype likelihoods (genotype.h).
 #include "compute/pileup/model.h"
 
 namespace baselake::pileup {
@@ -10,6 +7,52 @@ constexpr int THREADS = 128;  // of a block
 constexpr int LANES = 32;
 constexpr unsigned WARP = 0xffffffffu;
 constexpr int NO_ERROR = -1;
+
+__device__ __forceinline__ int lane_of_warp() { return static_cast<int>(threadIdx.x) % LANES; }
+__device__ __forceinline__ int warp_of_grid() { return static_cast<int>(blockIdx.x) * (THREADS / LANES) + static_cast<int>(threadIdx.x) / LANES; }
+
+// A warp walks a read's operations, its lanes side by side over the bases of each. It is walked twice: COUNTS adds up
+// the depths and counts what differs, otherwise what differs is written, each read in room of its own.
+
+// Reads one after another: of read i bases [offsets[i], offsets[i + 1]), and operations [op_offsets[i], op_offsets[i + 1]),
+// each length x 4 and below it M 0, I or S 1, D or N 2.
+struct Reads {
+    const int* start;
+    const int *op_offsets, *ops;
+    const int* offsets;
+    const unsigned char *bases, *quality;
+    const unsigned char* reference;  // from `begin`
+    int begin, least_quality;
+};
+
+__device__ __forceinline__ unsigned char plain_base(unsigned char base) {
+    const unsigned char upper = base & 0xdf;
+    return upper == 'A' || upper == 'C' || upper == 'G' || upper == 'T' ? upper : 'N';
+}
+
+template <typename Found> __device__ __forceinline__ void each_difference(const Reads& reads, int read, int* informative, Found found) {
+    const int lane = lane_of_warp();
+    int position = reads.start[read] - reads.begin, offset = reads.offsets[read];
+    for (int o = reads.op_offsets[read]; o < reads.op_offsets[read + 1]; ++o) {
+        const int kind = reads.ops[o] & 3, length = reads.ops[o] >> 2;
+        for (int i = 0; kind == 0 && i < length; i += LANES) {
+            const int k = i + lane;
+            bool differs = false;
+            if (k < length) {
+                const int quality = reads.quality[offset + k];
+                const unsigned char base = plain_base(reads.bases[offset + k]), wanted = reads.reference[position + k];
+                differs = quality != 0 && quality >= reads.least_quality && base != wanted && wanted != 'N';
+                if (informative && quality != 0) atomicAdd(&informative[position + k], 1);
+            }
+            found(__ballot_sync(WARP, differs), differs, position + k, offset + k);
+        }
+        if (kind != 1) position += length;
+        if (kind != 2) offset += length;
+    }
+}
+
+// Lanes share the fragments of a table out. What the k-th error of an allele and a strand weighs needs their order by
+// cost: an error's rank is the number of greater ones, which lanes count side by side in shared memory.
 
 // Tables one after another: of table i fragments [offsets[i], offsets[i + 1]), and costs from cost_offsets[i], row by row.
 struct Tables {
@@ -46,7 +89,7 @@ __device__ __forceinline__ double artefact_cost(const double* log_factorials, in
 
 // The cost of all fragments of a table under one genotype. `low` and `group` are the warp's own, one place a fragment.
 __device__ __forceinline__ double genotype_cost(const Tables& tables, int table, const short* copies, int ploidy, float* low, short* group) {
-    const int lane = static_cast<int>(threadIdx.x) % LANES, first = tables.offsets[table], count = tables.offsets[table + 1] - first;
+    const int lane = lane_of_warp(), first = tables.offsets[table], count = tables.offsets[table + 1] - first;
     const int n = tables.alleles[table];
     const float* costs = tables.costs + tables.cost_offsets[table];
     const bool same = copies[0] == copies[ploidy - 1];
@@ -109,17 +152,59 @@ __device__ __forceinline__ double genotype_cost(const Tables& tables, int table,
 
 using namespace baselake::pileup;
 
+// `depth` gets the steps of the depth in fragments (its sums are the depth), `informative` the bases that say something.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    pileup_count(const int* start, const int* end, const int* mate_end, const int* second, const int* op_offsets, const int* ops, const int* offsets,
+                 const unsigned char* bases, const unsigned char* quality, const unsigned char* reference, int begin, int least_quality,
+                 int count, int* depth, int* informative, int* differences) {
+    const int read = warp_of_grid();
+    if (read >= count) return;
+    int number = 0;
+    each_difference({start, op_offsets, ops, offsets, bases, quality, reference, begin, least_quality}, read, informative,
+                    [&](unsigned lanes, bool, int, int) { number += __popc(lanes); });
+    if (lane_of_warp() != 0) return;
+    differences[read] = number;
+    atomicAdd(&depth[start[read] - begin], 1);
+    atomicAdd(&depth[end[read] - begin], -1);
+    // Where mates overlap they count once.
+    const int shared = min(end[read], mate_end[read]);
+    if (second[read] && start[read] < shared) {
+        atomicAdd(&depth[start[read] - begin], -1);
+        atomicAdd(&depth[shared - begin], 1);
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+    pileup_differences(const int* start, const int* op_offsets, const int* ops, const int* offsets, const unsigned char* bases,
+                       const unsigned char* quality, const unsigned char* reference, int begin,
+                       int least_quality, int count, const int* first, int* positions, unsigned char* found_bases,
+                       unsigned char* found_quality) {
+    const int read = warp_of_grid();
+    if (read >= count) return;
+    int next = first[read];
+    each_difference({start, op_offsets, ops, offsets, bases, quality, reference, begin, least_quality}, read, nullptr,
+                    [&](unsigned lanes, bool differs, int position, int at) {
+                        if (differs) {
+                            const int place = next + __popc(lanes & ((1u << lane_of_warp()) - 1));
+                            positions[place] = position + begin;
+                            found_bases[place] = plain_base(bases[at]);
+                            found_quality[place] = quality[at];
+                        }
+                        next += __popc(lanes);
+                    });
+}
+
 // Genotype g is `ploidy` copies from copies[g x ploidy] of table table_of[g]; a warp has `room` places of shared memory.
 extern "C" __global__ void __launch_bounds__(THREADS)
     pileup_genotypes(const int* offsets, const int* alleles, const long long* cost_offsets, const float* costs, const unsigned char* reverse,
                      const double* weights, const double* log_factorials, const int* table_of, const short* copies, int ploidy, int count,
                      int room, double* out) {
     extern __shared__ float places[];
-    const int warp = static_cast<int>(threadIdx.x) / LANES, genotype = static_cast<int>(blockIdx.x) * (THREADS / LANES) + warp;
+    const int warp = static_cast<int>(threadIdx.x) / LANES, genotype = warp_of_grid();
     if (genotype >= count) return;
     float* low = places + warp * room;
     short* group = reinterpret_cast<short*>(places + (THREADS / LANES) * room) + warp * room;
     const double cost = genotype_cost({offsets, alleles, cost_offsets, costs, reverse, weights, log_factorials}, table_of[genotype],
                                       copies + static_cast<long long>(genotype) * ploidy, ploidy, low, group);
-    if (threadIdx.x % LANES == 0) out[genotype] = cost;
+    if (lane_of_warp() == 0) out[genotype] = cost;
 }

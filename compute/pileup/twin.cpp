@@ -230,6 +230,30 @@ py::dict events(const py::dict& columns, const In<uint8_t>& bases, int32_t start
     return out;
 }
 
+// Usable reads in order, as the kernel of a GPU takes them; operations as length x 4 and M 0, I or S 1, D or N 2.
+py::dict flat_reads(const py::dict& columns, const In<uint8_t>& bases, int32_t start, int32_t end, const py::dict& given) {
+    const Prepared prepared = prepare(alignments(columns), contig_of(bases), Region{start, end, 2}, parameters(given));
+    const std::vector<Read>& reads = prepared.pileup.reads;
+    const auto packed = [](const Read& read) {
+        std::vector<int32_t> ops;
+        for (const Op& op : read.ops) ops.push_back(op.length << 2 | (op.kind == 'M' ? 0 : op.kind == 'D' || op.kind == 'N' ? 2 : 1));
+        return ops;
+    };
+    py::dict out;
+    out["start"] = column<int32_t>(reads, [](const Read& r) { return r.start; });
+    out["end"] = column<int32_t>(reads, [](const Read& r) { return r.end; });
+    out["fragment"] = column<int32_t>(reads, [](const Read& r) { return r.fragment; });
+    out["ops"] = ragged<int32_t>(reads, packed);
+    out["bases"] = ragged<uint8_t>(reads, [](const Read& r) { return r.seq; });
+    out["quality"] = ragged<uint8_t>(reads, [](const Read& r) -> const std::vector<uint8_t>& { return r.qual; });
+    out["begin"] = prepared.reference.begin();
+    const std::string window = prepared.reference.slice(prepared.reference.begin(), prepared.reference.end());
+    out["reference"] = to_numpy(std::vector<uint8_t>(window.begin(), window.end()));
+    out["informative"] = to_numpy(informative_depth(prepared.pileup, prepared.reference));
+    out["depth"] = to_numpy(std::vector<int32_t>(prepared.pileup.depth));
+    return out;
+}
+
 py::tuple genotypes(const In<float>& costs, const In<float>& caps, const In<uint8_t>& reverse, int ploidy) {
     CostTable table;
     table.alleles = static_cast<int>(costs.shape(1));
@@ -267,6 +291,7 @@ PYBIND11_MODULE(_twin, module) {
     module.def("triage", &triage);
     // The parts of the model that reference.py spells out, for the tests that hold the two together.
     module.def("events", &events);
+    module.def("flat_reads", &flat_reads);
     module.def("genotypes", &genotypes);
     module.def("normalise", &normalise);
 }

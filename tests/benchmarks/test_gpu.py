@@ -60,3 +60,13 @@ def test_alignments_are_read_as_the_accuracy_tests_read_them(module: ModuleType,
     rows = module.alignments(bam, "chr20", 10_000_000, 10_001_000)
     assert rows.equals(alignments_of(bam, "chr20", 10_000_000, 10_001_000).select(rows.column_names))
     assert rows.num_rows > 100
+
+
+def test_the_slice_is_called_and_compared(
+    module: ModuleType, shared_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shared_data / "accuracy_NA12878_chr20"
+    bam, fasta = folder / "NA12878_S1.chr20.10_10p1mb.bam", folder / "ucsc.hg19.chr20.unittest.fasta.gz"
+    gpu = module.TimedGpu(device.array_module(), 0)
+    module.calling(gpu, 1, [("two kilobases", bam, fasta, "chr20", 10_000_000, 10_002_000)])
+    assert "| two kilobases | 1," in capsys.readouterr().out

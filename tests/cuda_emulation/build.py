@@ -18,7 +18,7 @@ _FLAGS = [
     f"-I{_HERE}",
 ]
 _PLAIN = ["-O2"]
-_SANITIZED = ["-O1", "-g", "-fsanitize=address,bounds", "-fsanitize-sections=emulated_shared"]
+_SANITIZED = ["-O1", "-fsanitize=address,bounds", "-fsanitize-sections=emulated_shared"]
 _KERNEL = re.compile(
     r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\s*\(([^)]*)\)\s+)?(\w+)\s*\(', re.DOTALL
 )
