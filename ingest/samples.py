@@ -25,6 +25,7 @@ def record_sample(tx: Transaction, sample: str, sex: str | None) -> None:
     there = tx.query("SELECT sex FROM samples WHERE sample_id = ?", [sample]).to_pylist()
     if not there:
         tx.insert("samples", pa.Table.from_pylist([{"sample_id": sample, "sex": sex}]))
+        _tell_families(tx, [sample])
     elif sex is not None and there[0]["sex"] is None:
         tx.execute("UPDATE samples SET sex = ? WHERE sample_id = ?", [sex, sample])
     elif sex is not None and there[0]["sex"] != sex:
@@ -40,6 +41,23 @@ def record_samples(tx: Transaction, samples: Sequence[str]) -> None:
     there = set(tx.query("SELECT sample_id FROM samples")["sample_id"].to_pylist())
     new = sorted(set(samples) - there)
     tx.insert("samples", pa.table({"sample_id": pa.array(new, pa.string())}))
+    _tell_families(tx, new)
+
+
+def _tell_families(tx: Transaction, new: Sequence[str]) -> None:
+    """Give new samples what a pedigree said of them before they came."""
+    if not new:
+        return
+    known = tx.query(
+        "SELECT sample_id, family, father, mother, sex FROM pedigree WHERE list_contains(?::VARCHAR[], sample_id)",
+        [list(new)],
+    )
+    for person in known.to_pylist():
+        sample = person.pop("sample_id")
+        tx.execute(
+            "UPDATE samples SET family = ?, father = ?, mother = ?, sex = coalesce(sex, ?) WHERE sample_id = ?",
+            [*person.values(), sample],
+        )
 
 
 def record_sex(catalog: Catalog, samples: Sequence[str], sex: str) -> None:

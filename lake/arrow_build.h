@@ -56,14 +56,19 @@ struct Column {
 
     template <typename T>
     void add(T value) {
-        const auto* bytes = reinterpret_cast<const std::uint8_t*>(&value);
-        data.insert(data.end(), bytes, bytes + sizeof(T));
+        put(value);
         finish(true);
     }
     template <typename T>
     void add_null() {
-        data.insert(data.end(), sizeof(T), 0);
+        put(T{});
         finish(false);
+    }
+    template <typename T>
+    void put(T value) {
+        const std::size_t size = data.size();
+        data.resize(size + sizeof(T));
+        std::memcpy(data.data() + size, &value, sizeof(T));
     }
     void add_text(std::string_view value) {
         data.insert(data.end(), value.begin(), value.end());

@@ -353,10 +353,11 @@ def _rows(spec: TableSpec, given: pa.Table, constants: Mapping[str, str]) -> pa.
     columns = []
     for wanted in spec.schema:
         if wanted.name in given.column_names:
-            columns.append(given[wanted.name].cast(wanted.type))
+            column = given[wanted.name]
+            columns.append(column if column.type == wanted.type else column.cast(wanted.type))
         elif wanted.name in constants:
-            index = pa.array(np.zeros(given.num_rows, np.int32))
-            columns.append(pa.DictionaryArray.from_arrays(index, pa.array([constants[wanted.name]])))
+            # Of Arrow's own functions: others would look for pandas each time.
+            columns.append(pa.repeat(constants[wanted.name], given.num_rows).dictionary_encode())
         else:
             columns.append(pa.nulls(given.num_rows, wanted.type))
     return pa.Table.from_arrays(columns, spec.schema.names)

@@ -255,9 +255,8 @@ class Rows {
 
     // Of the specification's keys of FORMAT. Others, and those of INFO, are about with other numbers of values than their
     // header says, and are kept as they are.
-    static void check_count(const Definitions& known, std::string_view key, std::size_t count, std::size_t alternates) {
-        const Definition definition = definition_of(known, key);
-        if (!count || !definition.reserved || definition.kind == Kind::flag) return;
+    static void check_count(const Definition& definition, std::string_view key, std::size_t count, std::size_t alternates) {
+        if (!count) return;
         std::size_t wanted = count;
         if (definition.number == kPerAlternate) wanted = std::max<std::size_t>(alternates, 1);
         if (definition.number == kPerAllele) wanted = alternates + 1;
@@ -297,8 +296,11 @@ class Rows {
     void find_known(const Record& record) {
         gt_ = gq_ = dp_ = ad_ = pl_ = ps_ = sb_ = nullptr;
         rest_.clear();
+        checked_.clear();
         for (std::size_t i = 0; i < record.format_count; ++i) {
             const Format& format = record.formats[i];
+            const Definition definition = definition_of(format_, format.key);
+            if (definition.reserved && format.key != "GT") checked_.emplace_back(&format, definition);
             const bool integers = format.kind == Kind::integer;
             if (format.key == "GT") gt_ = &format;
             else if (format.key == "GQ" && integers) gq_ = &format;
@@ -316,8 +318,7 @@ class Rows {
         const std::size_t alternates = record.alts.size();
         genotype_.there = false;
         if (gt_ && gt_->samples[sample].count) parse_genotype(pools.texts[gt_->samples[sample].first], alternates, genotype_);
-        for (std::size_t i = 0; i < record.format_count; ++i)
-            check_format(record.formats[i], sample, alternates);
+        for (const auto& [format, definition] : checked_) check_format(*format, definition, sample, alternates);
         std::vector<Column>& columns = of_samples_[sample];
         bool first = true;
         for (std::size_t alt = rows ? 1 : 0; alt <= alternates; ++alt) {
@@ -329,13 +330,10 @@ class Rows {
         }
     }
 
-    void check_format(const Format& format, std::size_t sample, std::size_t alternates) {
-        if (&format == gt_) return;
+    void check_format(const Format& format, const Definition& definition, std::size_t sample, std::size_t alternates) {
         const std::size_t count = format.samples[sample].count;
-        if (count < 2 && format.kind == Kind::text) return;
-        check_count(format_, format.key, count, alternates);
-        const Definition definition = definition_of(format_, format.key);
-        if (!alternates || definition.number != kPerGenotype || !definition.reserved || !count || !genotype_.there) return;
+        check_count(definition, format.key, count, alternates);
+        if (!alternates || definition.number != kPerGenotype || !count || !genotype_.there) return;
         const std::size_t wanted = genotype_count(alternates + 1, genotype_.alleles.size());
         // './.' says nothing of how many copies there are; '.' neither.
         if (wanted && count != wanted && !genotype_.missing())
@@ -577,6 +575,7 @@ class Rows {
     Genotype genotype_;
     const Format *gt_ = nullptr, *gq_ = nullptr, *dp_ = nullptr, *ad_ = nullptr, *pl_ = nullptr, *ps_ = nullptr, *sb_ = nullptr;
     std::vector<const Format*> rest_;
+    std::vector<std::pair<const Format*, Definition>> checked_;  // those that the specification says the number of
 };
 
 }  // namespace baselake::vcf

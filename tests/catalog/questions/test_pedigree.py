@@ -8,6 +8,8 @@ from baselake.catalog.catalog import Catalog, connect
 from baselake.catalog.pedigree import add_pedigree, set_cohort
 from baselake.config import Config
 from baselake.errors import ConflictError, InputError, NotFoundError
+from baselake.ingest.samples import record_sample, record_samples
+from tests.commands import baselake as command
 
 TRIO = "#family person father mother sex phenotype\nF1 son dad mom 1 2\nF1\tdad\t0\t0\t1\t1\nF1 mom 0 0 2 1\n"
 
@@ -73,6 +75,30 @@ def test_a_sex_that_contradicts_the_sample_is_refused(catalog: Catalog, tmp_path
     with pytest.raises(ConflictError, match=r"sample son is recorded as female.*samples set son --sex male"):
         add_pedigree(catalog, ped(tmp_path, TRIO))
     assert catalog.query("FROM pedigree").num_rows == 0
+
+
+def test_a_sample_that_comes_later_is_told_of_its_family(catalog: Catalog, tmp_path: Path) -> None:
+    add_pedigree(catalog, ped(tmp_path, TRIO))
+    with catalog.record() as tx:
+        record_samples(tx, ["son", "stranger"])
+        record_sample(tx, "mom", None)
+    rows = catalog.query("SELECT sample_id, family, sex, mother FROM samples ORDER BY 1").to_pylist()
+    assert [tuple(row.values()) for row in rows] == [
+        ("mom", "F1", "female", None),
+        ("son", "F1", "male", "mom"),
+        ("stranger", None, None, None),
+    ]
+
+
+def test_families_and_cohorts_on_the_command_line(catalog: Catalog, lake: Path, tmp_path: Path) -> None:
+    with_samples(catalog, "son", "mom")
+    catalog.close()
+    command(lake, "pedigree", "add", ped(tmp_path, TRIO))
+    assert "F1,son,dad,mom,male,true,true" in command(lake, "pedigree", "--format", "csv").stdout
+    command(lake, "cohort", "set", "cases", "son", "mom")
+    assert command(lake, "cohort", "--format", "csv").stdout == "cohort,sample_id\ncases,mom\ncases,son\n"
+    command(lake, "cohort", "remove", "cases")
+    assert command(lake, "cohort", "--format", "csv").stdout == "cohort,sample_id\n"
 
 
 def test_a_cohort_is_a_name_of_samples(catalog: Catalog) -> None:
