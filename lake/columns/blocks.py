@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
+from baselake.lake.arrays import integers
 from baselake.lake.columns import codecs
 from baselake.lake.columns.codecs import NO_CONTIG, ContigBases, Placement
 from baselake.lake.schema import BLOCK_ROW, CODED
@@ -113,4 +114,4 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
 
 def numbers_of(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """int64; -1 for NULL."""
-    return column.cast(pa.int64()).fill_null(-1).to_numpy()
+    return integers(plain(column) if isinstance(column, pa.ChunkedArray) else column)

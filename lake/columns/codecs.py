@@ -10,12 +10,12 @@ from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 import baselake.lake.columns._entropy as _entropy
 import baselake.lake.columns._names as _names
 import baselake.lake.columns._sequences as _sequences
 import baselake.lake.columns._tags as _tags
+from baselake.lake.arrays import valid_rows
 from baselake.lake.columns.streams import join, split
 
 _Buffers = tuple[np.ndarray, np.ndarray]
@@ -306,12 +306,13 @@ def _nothing(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _buffers(column: pa.Array) -> _Buffers:
     """Offsets and bytes of a `string` or `binary` column; a NULL row is an empty one."""
-    if column.null_count:
-        column = pc.fill_null(column, pa.scalar(b"" if pa.types.is_binary(column.type) else "", column.type))
     _, offsets, data = column.buffers()
     if offsets is None or offsets.size == 0:
         return np.zeros(1, np.int32), np.zeros(0, np.uint8)
     view = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
+    if column.null_count and (np.diff(view)[~valid_rows(column)] != 0).any():
+        # Arrow lets a NULL row have bytes, which nobody is to see.
+        return _buffers(column.fill_null(b"" if pa.types.is_binary(column.type) else ""))
     return view, np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
 
 
@@ -323,7 +324,7 @@ def _validity(column: pa.Array) -> bytes:
     """One bit a row; nothing where no row is NULL."""
     if not column.null_count:
         return b""
-    return np.packbits(pc.is_valid(column).to_numpy(zero_copy_only=False), bitorder="little").tobytes()
+    return np.packbits(valid_rows(column), bitorder="little").tobytes()
 
 
 def _column(built: tuple[np.ndarray, np.ndarray, np.ndarray], validity: bytes, kind: pa.DataType) -> pa.Array:
