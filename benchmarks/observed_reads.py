@@ -74,7 +74,7 @@ def observe(sources: Sequence[tuple[Path, str]], fasta: Path) -> ObservedReads:
     firsts, lasts, inserts = [], [], []
     total, wrong = np.zeros(_QUALITIES, np.int64), np.zeros(_QUALITIES, np.int64)
     for path, contig in sources:
-        records = list(_primary(path, contig))
+        records = list(primary(path, contig))
         length = max(record.query_length for record in records)
         waiting: dict[str, pysam.AlignedSegment] = {}
         for record in records:
@@ -108,17 +108,43 @@ def substitutions(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Aligned bases and those that differ, by quality, where the person is like the reference.
 
-    Left out are places where 15% of the reads differ (a variant, a misplaced read), those with less than 8 reads,
-    and the bases of soft clips.
-
     Returns:
         Two int64 arrays of 64.
     """
-    places, qualities, differs = [], [], []
+    seen = invariant_bases(records, fasta, contig)
+    return (
+        np.bincount(seen.quality, minlength=_QUALITIES),
+        np.bincount(seen.quality[seen.differs], minlength=_QUALITIES),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvariantBases:
+    """Aligned bases of reads at places where the person is like the reference; arrays of one length.
+
+    Attributes:
+        quality: uint8, phred.
+        cycle: int64, 0-based, as sequenced.
+        differs: bool, from the reference.
+    """
+
+    quality: NDArray[np.uint8]
+    cycle: NDArray[np.int64]
+    differs: NDArray[np.bool_]
+
+
+def invariant_bases(records: Sequence[pysam.AlignedSegment], fasta: Path, contig: str) -> InvariantBases:
+    """Collect aligned bases.
+
+    Left out are places where 15% of the reads differ (a variant, a misplaced read), those with less than 8 reads,
+    reads that are duplicates or mapped under 30, and the bases of soft clips.
+    """
+    places, qualities, cycles, differs = [], [], [], []
     low = min(record.reference_start for record in records)
     high = max(record.reference_end or 0 for record in records)
     with pysam.FastaFile(str(fasta)) as reference:
         bases = np.frombuffer(reference.fetch(contig, low, high).upper().encode(), np.uint8)
+    matches = (pysam.CMATCH, pysam.CEQUAL, pysam.CDIFF)
     for record in records:
         if record.mapping_quality < _MIN_MAPQ or record.is_duplicate:
             continue
@@ -126,26 +152,27 @@ def substitutions(
         quality = np.array(record.query_qualities, np.uint8)
         at, place = 0, record.reference_start - low
         for operation, count in record.cigartuples:
-            if operation in (pysam.CMATCH, pysam.CEQUAL, pysam.CDIFF):
+            if operation in matches:
+                offsets = np.arange(at, at + count)
                 places.append(np.arange(place, place + count))
                 qualities.append(quality[at : at + count])
+                cycles.append(seq.size - 1 - offsets if record.is_reverse else offsets)
                 differs.append(seq[at : at + count] != bases[place : place + count])
-            if operation in (pysam.CMATCH, pysam.CEQUAL, pysam.CDIFF, pysam.CDEL, pysam.CREF_SKIP):
+            if operation in (*matches, pysam.CDEL, pysam.CREF_SKIP):
                 place += count
-            if operation in (pysam.CMATCH, pysam.CEQUAL, pysam.CDIFF, pysam.CINS, pysam.CSOFT_CLIP):
+            if operation in (*matches, pysam.CINS, pysam.CSOFT_CLIP):
                 at += count
-    place, quality, different = np.concatenate(places), np.concatenate(qualities), np.concatenate(differs)
+    place, different = np.concatenate(places), np.concatenate(differs)
     depth = np.bincount(place, minlength=bases.size)
     share = np.bincount(place, different, minlength=bases.size) / np.maximum(depth, 1)
-    clear = (depth >= _CLEAR_DEPTH) & (share < _MOST_DIFFERENT) & (bases != ord("N"))
-    kept = clear[place]
-    return (
-        np.bincount(quality[kept], minlength=_QUALITIES),
-        np.bincount(quality[kept & different], minlength=_QUALITIES),
+    kept = ((depth >= _CLEAR_DEPTH) & (share < _MOST_DIFFERENT) & (bases != ord("N")))[place]
+    return InvariantBases(
+        quality=np.concatenate(qualities)[kept], cycle=np.concatenate(cycles)[kept], differs=different[kept]
     )
 
 
-def _primary(path: Path, contig: str) -> Iterator[pysam.AlignedSegment]:
+def primary(path: Path, contig: str) -> Iterator[pysam.AlignedSegment]:
+    """Mapped records that are the one place of their read."""
     with pysam.AlignmentFile(str(path)) as bam:
         for record in bam.fetch(contig):
             if not (record.is_secondary or record.is_supplementary or record.is_unmapped):

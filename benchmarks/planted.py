@@ -25,6 +25,7 @@ from simulate_human import simulate
 CALLERS = ("baselake", "bcftools", "freebayes")
 _PEERS_QUAL = "20"
 _SAMPLE = "HG001SIM"
+_PLOTTED_DEPTH = 30  # of the plots by size and by repeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +209,7 @@ def plotted(found: Mapping[PlantedSet, Mapping[str, Shares]]) -> dict[str, str]:
                 x="mean depth",
                 y="F1",
             )
-    for one, callers in found.items():
+    for one, callers in ((one, found[one]) for one in found if one.depth == _PLOTTED_DEPTH):
         sizes = [("size", name) for _, name in SIZES]
         contexts = [("indel in", name) for name in CONTEXTS]
         for what, keys in (("size", sizes), ("context", contexts)):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 _WIDTH, _HEIGHT = 720, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 54, 56
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 54, 52
 _LEAST_WRONG, _MOST_WRONG = 1e-4, 1.0
 _COLOURS = ("#0b6e99", "#c9772b", "#7a7a7a")
 
@@ -25,8 +25,9 @@ def grouped_bars(
     marks = []
     for place, (name, count) in enumerate(classes):
         left = _LEFT + wide * place
-        marks.append(_text(left + wide / 2, _HEIGHT - _BOTTOM + 16, name))
-        marks.append(_text(left + wide / 2, _HEIGHT - _BOTTOM + 30, f"n = {count}", size=10))
+        words = name.rsplit(" ", 1)
+        for line, text in enumerate([*words, f"{count:,} there"]):
+            marks.append(_text(left + wide / 2, _HEIGHT - _BOTTOM + 14 + 13 * line, text, size=11))
     for number, (name, values) in enumerate(series.items()):
         for place, value in enumerate(values):
             if value is None:
