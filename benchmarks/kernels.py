@@ -157,9 +157,10 @@ def table(compiler: Compiler) -> str:
     lines = [
         "# What the GPU kernels compile to",
         "",
-        "Written by `python benchmarks/kernels.py`; a test compiles them again and compares. A cell has registers of a",
-        "thread, bytes spilled, bytes of shared memory of a block, and the occupancy of a multiprocessor by blocks of",
-        f"{THREADS} threads (the CUDA occupancy calculation, with the limits of the CUDA C++ Programming Guide).",
+        "Written by `python benchmarks/kernels.py`; a test compiles them again and compares. A cell has registers of",
+        "a thread, bytes spilled, bytes of shared memory that a kernel declares, and the occupancy of a multiprocessor",
+        f"by blocks of {THREADS} threads (the CUDA occupancy calculation, with the limits of the CUDA C++ Programming",
+        "Guide). `pileup_genotypes` is given 24 bytes more for each fragment of its deepest table.",
         "",
         f"NVRTC {compiler.version}, `{' '.join(COMPILE_OPTIONS)}`.",
         "",

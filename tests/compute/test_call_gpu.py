@@ -147,6 +147,14 @@ def test_a_lakes_rows_are_those_of_the_cpu(small: Path, tmp_path: Path, emulated
     assert emulated.used == 0
 
 
+def test_two_gpus_share_the_parts(small: Path, tmp_path: Path, emulated: Machine) -> None:
+    emulated.module.cuda.runtime.getDeviceCount = lambda: 2
+    expected, _ = called(small, tmp_path / "one", "gpu:1")
+    found, devices = called(small, tmp_path / "two", "gpu")
+    assert found == expected
+    assert devices == ["gpu:0, gpu:1"]
+
+
 @pytest.mark.parametrize("operations", [0, 5, 40])
 def test_a_gpu_that_fails_changes_no_row(
     small: Path, tmp_path: Path, emulated: Machine, operations: int

@@ -5,6 +5,7 @@ reads what was there before, and a host buffer that is filled again too soon giv
 """
 
 import ctypes
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -224,7 +225,8 @@ class Machine:
         self.memory, self.used, self.most = memory, 0, 0
         self.lost_after = -1  # operations until the device is lost; -1: never
         self.launched: list[str] = []
-        self.streams: list[Stream] = []
+        self._lock = threading.RLock()  # of the counts
+        self._own = threading.local()
         machine = self
 
         class Device:
@@ -275,20 +277,30 @@ class Machine:
             ),
         )
 
+    @property
+    def streams(self) -> list[Stream]:
+        """Those that are current in this thread, the innermost last."""
+        if not hasattr(self._own, "streams"):
+            self._own.streams = []
+        return self._own.streams  # type: ignore[no-any-return]
+
     def take(self, nbytes: int) -> None:
         """Counts memory that is taken."""
-        if self.used + nbytes > self.memory:
-            raise OutOfMemoryError(f"{nbytes} bytes beside {self.used} of {self.memory}")
-        self.used += nbytes
-        self.most = max(self.most, self.used)
+        with self._lock:
+            if self.used + nbytes > self.memory:
+                raise OutOfMemoryError(f"{nbytes} bytes beside {self.used} of {self.memory}")
+            self.used += nbytes
+            self.most = max(self.most, self.used)
 
     def give(self, nbytes: int) -> None:
         """Counts memory that is given back."""
-        self.used -= nbytes
+        with self._lock:
+            self.used -= nbytes
 
     def check(self) -> None:
         """Fails once the device is lost."""
-        if self.lost_after == 0:
-            raise DeviceError("cudaErrorDevicesUnavailable: the device fell off the bus")
-        if self.lost_after > 0:
-            self.lost_after -= 1
+        with self._lock:
+            if self.lost_after == 0:
+                raise DeviceError("cudaErrorDevicesUnavailable: the device fell off the bus")
+            if self.lost_after > 0:
+                self.lost_after -= 1

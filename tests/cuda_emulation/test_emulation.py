@@ -1,6 +1,7 @@
 """The emulation computes what a device would, and finds what a device would not tell."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,24 @@ def test_nothing_has_happened_until_a_stream_is_waited_for() -> None:
     assert not found.any()
     stream.synchronize()
     assert found.tolist() == [7] * 4
+
+
+def test_threads_have_streams_of_their_own() -> None:
+    machine = Machine()
+    kernel = Kernel(machine, load(FAULTY), "block_sums")
+
+    def summed(number: int) -> float:
+        stream = machine.module.cuda.Stream(non_blocking=True)
+        values, sums = machine.module.empty(128, np.float32), machine.module.empty(1, np.float32)
+        values.set(np.full(128, number, np.float32), stream)
+        with stream:
+            kernel((1,), (128,), (values, np.int32(128), sums))
+        out = np.zeros(1, np.float32)
+        sums.get(stream=stream, out=out, blocking=True)
+        return float(out[0])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(summed, range(40))) == [128.0 * number for number in range(40)]
 
 
 def test_memory_of_the_device_is_bounded() -> None:
