@@ -380,7 +380,8 @@ class Rows {
         if (!simple) keep(gt_);
         for (const Format* format : {gq_, dp_, ps_})
             if (format && format->samples[sample].count > 1) keep(format);
-        if (!(simple && counted)) keep(ad_);
+        // Two missing depths are another record than none.
+        if (!(simple && counted) || (is_missing(ad[0]) && is_missing(ad[1]))) keep(ad_);
         if (!kept) keep(pl_);
         if (!strands) keep(sb_);
         for (const Format* format : rest_) keep(format);
