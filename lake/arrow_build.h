@@ -17,15 +17,18 @@
 
 namespace baselake {
 
-// A column being built, of any type: what a type does not need stays empty. Values and validity are appended by the
-// functions below; a column without a NULL has no bitmap.
+// A column being built, of any type: what a type does not need stays empty. Values are appended by the functions below.
+// NULLs at the end are only counted, until a value follows or the column is handed over: most columns of most records
+// have nothing else. A column without a NULL has no bitmap.
 struct Column {
     std::string name;
     std::string format;
     bool nullable = true;
     std::int64_t length = 0;
     std::int64_t nulls = 0;
-    std::vector<std::uint8_t> valid;    // a bit for each row, made with the first NULL
+    std::int64_t stored = 0;            // rows that the vectors hold; those after them are NULL
+    std::size_t width = 0;              // bytes of a number
+    std::vector<std::uint8_t> valid;    // a bit for each row, from the first NULL on that is stored
     std::vector<std::int32_t> offsets;  // of text, lists and maps
     std::vector<std::uint8_t> data;     // of text and numbers
     std::vector<std::unique_ptr<Column>> children;
@@ -33,8 +36,8 @@ struct Column {
     Column(std::string name, std::string format, bool nullable = true)
         : name(std::move(name)), format(std::move(format)), nullable(nullable) {
         if (has_offsets()) offsets.push_back(0);
+        width = this->format == "c" ? 1 : this->format == "i" || this->format == "f" ? 4 : 0;
     }
-
     Column(Column&&) noexcept = default;
     Column& operator=(Column&&) noexcept = default;
     Column(const Column&) = delete;
@@ -42,50 +45,58 @@ struct Column {
 
     bool has_offsets() const { return format == "u" || format == "+l" || format == "+m"; }
 
-    void finish(bool is_valid) {
-        if (!is_valid && nulls == 0) valid.assign(static_cast<std::size_t>(length / 8 + 1), 0xff);
-        if (!is_valid || nulls) {
+    // Stores the NULLs that were counted.
+    void catch_up() {
+        if (stored == length) return;
+        if (valid.empty()) {
+            valid.assign(static_cast<std::size_t>((stored + 7) / 8), 0xff);
+            if (stored % 8) valid.back() = static_cast<std::uint8_t>((1 << (stored % 8)) - 1);
+        }
+        valid.resize(static_cast<std::size_t>((length + 7) / 8), 0);
+        data.resize(data.size() + static_cast<std::size_t>(length - stored) * width);
+        if (has_offsets()) offsets.insert(offsets.end(), static_cast<std::size_t>(length - stored), offsets.back());
+        stored = length;
+    }
+    // A row whose value was appended.
+    void finish() {
+        if (nulls) {
             const auto byte = static_cast<std::size_t>(length / 8);
             if (byte == valid.size()) valid.push_back(0);
-            const auto bit = static_cast<std::uint8_t>(1 << (length % 8));
-            valid[byte] = static_cast<std::uint8_t>(is_valid ? valid[byte] | bit : valid[byte] & ~bit);
+            valid[byte] = static_cast<std::uint8_t>(valid[byte] | 1 << (length % 8));
         }
-        nulls += !is_valid;
+        stored = ++length;
+    }
+    void add_null() {
         ++length;
+        ++nulls;
     }
 
     template <typename T>
     void add(T value) {
-        put(value);
-        finish(true);
-    }
-    template <typename T>
-    void add_null() {
-        put(T{});
-        finish(false);
-    }
-    template <typename T>
-    void put(T value) {
+        catch_up();
         const std::size_t size = data.size();
         data.resize(size + sizeof(T));
         std::memcpy(data.data() + size, &value, sizeof(T));
+        finish();
     }
     void add_text(std::string_view value) {
+        catch_up();
         data.insert(data.end(), value.begin(), value.end());
-        close_text(true);
-    }
-    void add_null_text() { close_text(false); }
-    void close_text(bool is_valid) {
         if (data.size() > INT32_MAX) throw std::length_error("a column of one batch is over 2 GiB");
         offsets.push_back(static_cast<std::int32_t>(data.size()));
-        finish(is_valid);
+        finish();
     }
     // A list or map whose items were appended to its child since the last one was closed.
     void close_list(bool is_valid) {
+        if (!is_valid) {
+            add_null();
+            return;
+        }
+        catch_up();
         const std::int64_t items = children[0]->length;
         if (items > INT32_MAX) throw std::length_error("a column of one batch has over 2^31 items");
         offsets.push_back(static_cast<std::int32_t>(items));
-        finish(is_valid);
+        finish();
     }
     std::size_t bytes() const {
         std::size_t sum = valid.size() + offsets.size() * sizeof(std::int32_t) + data.size();
@@ -162,6 +173,7 @@ inline void export_schema(const Column& column, ArrowSchema* out) {
 }
 
 inline void export_array(Column&& column, ArrowArray* out) {
+    column.catch_up();
     auto* held = new Array{std::move(column), {}, {}, {}};
     Column& own = held->column;
     held->buffers.push_back(own.nulls ? own.valid.data() : nullptr);

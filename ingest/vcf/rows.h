@@ -235,7 +235,7 @@ class Rows {
             if (has_row(kinds_[i]))
                 column->children[0]->add_text(ids_[i]);
             else
-                column->children[0]->add_null_text();
+                column->children[0]->add_null();
         (column++)->close_list(true);
         add_float(*column++, record.qual);
         add_filters(*column++, record);
@@ -277,7 +277,7 @@ class Rows {
         if (alt)
             site_[0].add_text(ids_[alt - 1]);
         else
-            site_[0].add_null_text();
+            site_[0].add_null();
         site_[1].add(static_cast<std::int32_t>(start));
         site_[2].add(static_cast<std::int8_t>(alt));
         add_filters(site_[3], record);
@@ -380,7 +380,8 @@ class Rows {
         if (!simple) keep(gt_);
         for (const Format* format : {gq_, dp_, ps_})
             if (format && format->samples[sample].count > 1) keep(format);
-        if (!(simple && counted)) keep(ad_);
+        // Two missing depths are another record than none.
+        if (!(simple && counted) || (is_missing(ad[0]) && is_missing(ad[1]))) keep(ad_);
         if (!kept) keep(pl_);
         if (!strands) keep(sb_);
         for (const Format* format : rest_) keep(format);
@@ -391,8 +392,8 @@ class Rows {
 
     void add_genotype(Column& gt, Column& copies, std::size_t alt, bool simple) {
         if (!genotype_.there) {
-            gt.add_null_text();
-            copies.add_null<std::int8_t>();
+            gt.add_null();
+            copies.add_null();
             return;
         }
         int mine = 0;
@@ -404,7 +405,7 @@ class Rows {
         if (mine || !missing)
             copies.add(static_cast<std::int8_t>(mine));
         else
-            copies.add_null<std::int8_t>();
+            copies.add_null();
         if (simple) {
             gt.add_text(genotype_.text);
             return;
@@ -469,7 +470,7 @@ class Rows {
             if (unseen)
                 blocks_[4].add_text(dp == 0 ? "no_usable_reads" : "no_call");
             else
-                blocks_[4].add_null_text();
+                blocks_[4].add_null();
             add_integer(blocks_[5], unseen ? 0 : gq);
             add_integer(blocks_[6], dp);
             add_integer(blocks_[7], is_missing(min_dp) ? dp : min_dp);
@@ -478,19 +479,19 @@ class Rows {
 
     static void add_integer(Column& column, std::int32_t value) {
         if (is_missing(value))
-            column.add_null<std::int32_t>();
+            column.add_null();
         else
             column.add(value);
     }
     static void add_float(Column& column, float value) {
         if (is_missing(value))
-            column.add_null<float>();
+            column.add_null();
         else
             column.add(value);
     }
     static void add_optional(Column& column, std::string_view text) {
         if (text.empty())
-            column.add_null_text();
+            column.add_null();
         else
             column.add_text(text);
     }
@@ -508,7 +509,7 @@ class Rows {
                 item.add_text(pools.texts[i]);
         }
         values.close_list(count != 0);
-        entries.finish(true);
+        entries.finish();
     }
 
     void reset() {

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from baselake.catalog.catalog import Catalog, connect, create
+from baselake.catalog.export.vcf import export_vcf
 from baselake.catalog.pedigree import add_pedigree
-from baselake.catalog.references import add_reference
+from baselake.catalog.references import add_reference, open_reference
 from baselake.config import Config
 from baselake.ingest.vcf.imports import ingest_vcf
 from tests.ingest.vcf.vcf_files import write_reference
@@ -113,6 +114,22 @@ def cohort(
         add_reference(catalog, write_reference(folder / "r.fa", vcf, bcftools), "masked")
         ingest_vcf(catalog, [vcf])
         yield catalog, vcf, [line.split("\t") for line in run(bcftools, "view", "-H", vcf).splitlines()]
+
+
+def test_samples_that_were_imported_together_come_out_together(
+    cohort: tuple[Catalog, Path, list[list[str]]], tmp_path: Path, peer: Callable[[str], str]
+) -> None:
+    catalog, vcf, lines = cohort
+    names = run(peer("bcftools"), "query", "-l", vcf).split()
+    reference = open_reference(catalog)
+    export_vcf(catalog, names, reference, tmp_path / "all.vcf")
+    assert run("bcftools", "view", "-H", tmp_path / "all.vcf").splitlines() == [
+        "\t".join(fields) for fields in lines
+    ]
+    # Some of them, in another order; INFO stays that of all.
+    export_vcf(catalog, [names[7], names[3]], reference, tmp_path / "two.vcf")
+    wanted = ["\t".join([*fields[:9], fields[16], fields[12]]) for fields in lines]
+    assert run("bcftools", "view", "-H", tmp_path / "two.vcf").splitlines() == wanted
 
 
 def test_frequencies_of_a_real_cohort_are_those_of_a_slow_reading(

@@ -13,6 +13,7 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.references import Reference, add_reference
 from baselake.errors import BaselakeError, ConflictError, InputError, NotFoundError
 from baselake.ingest.files import ingest_files
+from baselake.ingest.vcf import imports
 from baselake.ingest.vcf.imports import ingest_vcf
 from baselake.ingest.vcf.source import Reading, open_vcf
 from tests.ingest.vcf.vcf_files import HEADER, write_vcf
@@ -143,6 +144,40 @@ def test_structural_alternates_are_variants_and_stars_are_not(catalog: Catalog, 
         ("chr1-7-G-G]chrX:5]", "breakend"),
     ]
     assert rows(catalog, "SELECT gt FROM genotypes WHERE variant_id = 'chr1-5-A-C'") == [{"gt": "1/2"}]
+
+
+def test_a_file_in_many_parts_is_the_same_rows_in_sorted_files(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for share in ("_PART_SHARE", "_WAITING_SHARE"):  # of the memory: 64 kB
+        monkeypatch.setattr(imports, share, 1 << 14)
+    (tmp_path / "r.fa").write_text(f">1\n{'A' * 3000}\n")
+    # In a run of one base every deletion moves to its beginning, before what the parts before held.
+    records = [
+        f"1 {p} . {'AA A' if p % 100 == 0 else 'A C'} . . . GT {'0/1' if p % 3 else '1/1'} 0|{p % 2}"
+        for p in range(2, 2900)
+    ]
+    path = write_vcf(tmp_path / "a.vcf", records, ("A", "B"))
+    add_reference(catalog, tmp_path / "r.fa", "flat")
+    ingest_vcf(catalog, [path])
+    found = rows(
+        catalog,
+        "SELECT filename, file_row_number AS row, start, record, gt, sample_id FROM genotypes ORDER BY ALL",
+    )
+    assert len(rows(catalog, "FROM variants")) == 2898 - 28 + 1
+    by_file = {
+        name: [row["start"] for row in found if row["filename"] == name]
+        for name in {r["filename"] for r in found}
+    }
+    assert len(by_file) > 4
+    assert all(starts == sorted(starts) for starts in by_file.values())
+    calls = {(row["sample_id"], row["record"]): (row["start"], row["gt"]) for row in found}
+    assert len(calls) == len(found) == 2 * len(records)
+    for number, record in enumerate(records):
+        fields = record.split()
+        start = 0 if fields[3] == "AA" else int(fields[1]) - 1
+        assert calls["A", number] == (start, fields[9])
+        assert calls["B", number] == (start, fields[10])
 
 
 @pytest.mark.usefixtures("reference")
