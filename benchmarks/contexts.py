@@ -97,7 +97,7 @@ def by_class(
     Args:
         script: compare_vcf.py.
         reference: indexed FASTA.
-        truth: VCF, indexed.
+        truth: VCF.
         bed: where the truth is complete.
         calls: VCF.
         least_qual: calls under this QUAL do not count.
@@ -137,12 +137,17 @@ def read_bed(path: Path) -> Iterator[tuple[str, int, int]]:
 
 def records(path: Path, regions: Iterable[tuple[str, int, int]]) -> Iterator[Record]:
     """Every variant that touches a region."""
+    wanted = list(regions)
     with pysam.VariantFile(str(path)) as vcf:
-        for contig, start, end in regions:
-            for record in vcf.fetch(contig, start, end):
-                alleles = tuple(allele for allele in record.samples[0].alleles if allele is not None)
-                if any(allele != record.ref for allele in alleles):
-                    yield record.contig, record.start, str(record.ref), alleles
+        for record in vcf:
+            if not any(
+                record.contig == contig and record.start < end and record.stop > start
+                for contig, start, end in wanted
+            ):
+                continue
+            alleles = tuple(allele for allele in record.samples[0].alleles if allele is not None)
+            if any(allele != record.ref for allele in alleles):
+                yield record.contig, record.start, str(record.ref), alleles
 
 
 def classes(

@@ -10,8 +10,8 @@ constexpr double DEPENDENCY = 0.83;
 constexpr double DEPENDENCY_FLOOR = 0.03;
 constexpr double STRAND_ARTEFACT_COST = 50;  // one place in a hundred thousand misreads on one strand
 constexpr int ARTEFACT_SHAPE = 4;
-// An instrument sees that such a base is bad: of 107 misread bases at eleven such places of the NA12878 slice 6% have
-// quality 30 or more, where 85% of all bases do. That is 11.5 phred a good base; half of what it costs above the typical
+// An instrument sees that such a base is bad: of 105 misread bases at ten such places of the NA12878 slice 6% have
+// quality 30 or more, where 94% of all bases do. That is 12 phred a good base; half of what it costs above the typical
 // quality of 20 gives 5 at quality 30 and 10 at 40.
 constexpr float ARTEFACT_TYPICAL_COST = 25;
 constexpr float ARTEFACT_GOOD_SHARE = 0.5f;
