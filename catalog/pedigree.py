@@ -112,7 +112,8 @@ def add_pedigree(catalog: Catalog, path: Path) -> list[Person]:
 
     Raises:
         NotFoundError, InputError: as `read_ped`.
-        ConflictError: a person is of another family already, or a sample is recorded with the other sex.
+        ConflictError: a person is of another family already, a family is called as a cohort is, or a sample is recorded
+            with the other sex.
     """
     persons = read_ped(path)
     families = sorted({person.family for person in persons})
@@ -159,6 +160,15 @@ def _require_free(tx: Transaction, persons: Sequence[Person], path: Path) -> Non
             f"person {row['sample_id']} is of family {row['family']} already",
             str(path),
             "Give both families in one file, under one name",
+        )
+    families = sorted({person.family for person in persons})
+    taken = tx.query("SELECT cohort FROM cohorts WHERE list_contains(?::VARCHAR[], cohort)", [families])
+    if taken.num_rows or EVERYBODY in families:
+        name = taken["cohort"][0].as_py() if taken.num_rows else EVERYBODY
+        raise ConflictError(
+            f"{name} is the name of a cohort, and a question of it would be of both",
+            str(path),
+            "Give the family, or the cohort, another name",
         )
     sexes = {person.sample_id: person.sex for person in persons}
     for row in tx.query("SELECT sample_id, sex FROM samples WHERE sex IS NOT NULL").to_pylist():

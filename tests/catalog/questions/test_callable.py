@@ -1,12 +1,13 @@
 """A missing genotype is a reference one only where the sample was seen."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from baselake.catalog.catalog import Catalog
+from baselake.catalog.catalog import Catalog, connect, create
 from baselake.catalog.pedigree import add_pedigree
 from baselake.catalog.references import add_reference
+from baselake.config import Config
 from baselake.ingest.vcf.imports import ingest_vcf
 from tests.ingest.vcf.vcf_files import write_vcf
 
@@ -31,16 +32,19 @@ MOTHER = [
 ]
 
 
-@pytest.fixture
-def trio(catalog: Catalog, tmp_path: Path) -> Catalog:
+@pytest.fixture(scope="module")
+def trio(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Iterator[Catalog]:
+    folder = tmp_path_factory.mktemp("trio")
     # Positions 42 to 44 are CGT, so that the deletion after 41 is not moved left.
-    (tmp_path / "r.fa").write_text(">1\n" + "A" * 41 + "CGT" + "A" * 60 + "\n")
-    add_reference(catalog, tmp_path / "r.fa", "flat")
-    for name, records in (("child", CHILD), ("dad", FATHER), ("mom", MOTHER)):
-        ingest_vcf(catalog, [write_vcf(tmp_path / f"{name}.vcf", records, (name,))])
-    (tmp_path / "f.ped").write_text("F child dad mom 1 2\nF dad 0 0 1 1\nF mom 0 0 2 1\n")
-    add_pedigree(catalog, tmp_path / "f.ped")
-    return catalog
+    (folder / "r.fa").write_text(">1\n" + "A" * 41 + "CGT" + "A" * 60 + "\n")
+    (folder / "f.ped").write_text("F child dad mom 1 2\nF dad 0 0 1 1\nF mom 0 0 2 1\n")
+    create(folder / "lake", config)
+    with connect(folder / "lake", config) as catalog:
+        add_reference(catalog, folder / "r.fa", "flat")
+        for name, records in (("child", CHILD), ("dad", FATHER), ("mom", MOTHER)):
+            ingest_vcf(catalog, [write_vcf(folder / f"{name}.vcf", records, (name,))])
+        add_pedigree(catalog, folder / "f.ped")
+        yield catalog
 
 
 def places(catalog: Catalog, sql: str) -> list[int]:

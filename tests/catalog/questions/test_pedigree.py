@@ -77,6 +77,15 @@ def test_a_sex_that_contradicts_the_sample_is_refused(catalog: Catalog, tmp_path
     assert catalog.query("FROM pedigree").num_rows == 0
 
 
+def test_a_family_is_not_called_as_a_cohort_is(catalog: Catalog, tmp_path: Path) -> None:
+    with_samples(catalog, "son")
+    set_cohort(catalog, "F1", ["son"])
+    with pytest.raises(ConflictError, match="F1 is the name of a cohort"):
+        add_pedigree(catalog, ped(tmp_path, TRIO))
+    with pytest.raises(ConflictError, match="all is the name of a cohort"):
+        add_pedigree(catalog, ped(tmp_path, TRIO.replace("F1", "all")))
+
+
 def test_a_sample_that_comes_later_is_told_of_its_family(catalog: Catalog, tmp_path: Path) -> None:
     add_pedigree(catalog, ped(tmp_path, TRIO))
     with catalog.record() as tx:

@@ -1,12 +1,13 @@
 """Questions by name: their arguments, what they will read, and receipts."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from baselake.api import Lake
-from baselake.catalog.catalog import connect
+from baselake.catalog.catalog import Catalog, connect, create
 from baselake.catalog.questions import question_sql, questions, reads
 from baselake.catalog.receipts import make_receipt, read_receipt, rerun, write_receipt
 from baselake.catalog.references import add_reference
@@ -17,16 +18,31 @@ from tests.commands import baselake as command
 from tests.ingest.vcf.vcf_files import write_vcf
 
 
-@pytest.fixture
-def called(lake: Path, config: Config, tmp_path: Path) -> Iterator[Lake]:
-    """Two samples with calls on two contigs."""
-    (tmp_path / "r.fa").write_text(f">1\n{'A' * 900}\n>2\n{'A' * 900}\n")
-    with connect(lake, config) as catalog:
-        add_reference(catalog, tmp_path / "r.fa", "flat")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Path:
+    """A lake of two samples with calls on two contigs."""
+    folder = tmp_path_factory.mktemp("called")
+    (folder / "r.fa").write_text(f">1\n{'A' * 900}\n>2\n{'A' * 900}\n")
+    create(folder / "lake", config)
+    with connect(folder / "lake", config) as catalog:
+        add_reference(catalog, folder / "r.fa", "flat")
         for sample in ("S1", "it's"):
             records = [f"{c} {p} . A C . . . GT 0/1" for c in "12" for p in range(10, 800, 10)]
-            ingest_vcf(catalog, [write_vcf(tmp_path / f"{sample}.vcf", records, (sample,))])
+            ingest_vcf(catalog, [write_vcf(folder / f"{sample}.vcf", records, (sample,))])
+    return folder / "lake"
+
+
+@pytest.fixture(scope="module")
+def called(made: Path, config: Config) -> Iterator[Lake]:
+    """The lake, open; nobody changes it."""
+    with connect(made, config, read_only=True) as catalog:
         yield Lake(catalog)
+
+
+@pytest.fixture
+def copied(made: Path, tmp_path: Path) -> Path:
+    """The folder of a copy of the lake."""
+    return Path(shutil.copytree(made, tmp_path / "lake"))
 
 
 @pytest.mark.parametrize(
@@ -97,26 +113,29 @@ def test_answers_come_as_arrow_or_lazily(called: Lake) -> None:
     assert frame.collect().height == 2
 
 
-def test_a_receipt_asks_again_and_tells_what_is_new(
-    called: Lake, lake: Path, config: Config, tmp_path: Path
-) -> None:
-    sql = question_sql(called.catalog, "carriers", ["1-10-A-C"])
-    receipt = make_receipt(called.catalog, "carriers", ["1-10-A-C"], {}, sql)
+def test_a_receipt_asks_again_and_tells_what_is_new(copied: Path, config: Config, tmp_path: Path) -> None:
+    with connect(copied, config) as catalog:
+        _ask_again(catalog, copied, config, tmp_path)
+
+
+def _ask_again(catalog: Catalog, lake: Path, config: Config, tmp_path: Path) -> None:
+    sql = question_sql(catalog, "carriers", ["1-10-A-C"])
+    receipt = make_receipt(catalog, "carriers", ["1-10-A-C"], {}, sql)
     write_receipt(receipt, tmp_path / "r.json")
-    ingest_vcf(called.catalog, [write_vcf(tmp_path / "c.vcf", ["1 10 . A C . . . GT 1/1"], ("S3",))])
+    ingest_vcf(catalog, [write_vcf(tmp_path / "c.vcf", ["1 10 . A C . . . GT 1/1"], ("S3",))])
     known = read_receipt(tmp_path / "r.json")
     with connect(lake, config, at=known.snapshot) as then:
-        outcome = rerun(then, called.catalog, known)
+        outcome = rerun(then, catalog, known)
     assert (outcome.same, outcome.rows, outcome.gone, outcome.new) == (True, 2, 0, 1)
     with connect(lake, config, at=known.snapshot - 1) as earlier:
-        assert rerun(earlier, called.catalog, known).same is False
+        assert rerun(earlier, catalog, known).same is False
     (tmp_path / "r.json").write_text("{}")
     with pytest.raises(InputError, match="it is no receipt"):
         read_receipt(tmp_path / "r.json")
 
 
-def test_the_command_line_asks_explains_and_asks_again(called: Lake, lake: Path, tmp_path: Path) -> None:
-    called.catalog.close()
+def test_the_command_line_asks_explains_and_asks_again(copied: Path, tmp_path: Path) -> None:
+    lake = copied
     receipt = tmp_path / "receipt.json"
     answer = command(
         lake, "query", "rare", "0.5", "cohort=S1", "place=1:10-20", "--receipt", receipt, "--format", "csv"
