@@ -17,6 +17,9 @@ from tests.benchmarks.modules import benchmark
 human_variants = benchmark("human_variants")
 observed_reads = benchmark("observed_reads")
 contexts = benchmark("contexts")
+datasets = benchmark("datasets")
+benchmark("accuracy")
+recalibration = benchmark("recalibration")
 
 
 def sequence(length: int, *, seed: int) -> np.ndarray:
@@ -119,6 +122,24 @@ def test_qualities_error_rates_and_inserts_are_learnt(sequenced: tuple[Path, Pat
     assert 0.06 < observed.errors[20] < 0.1
     assert observed.errors[35] < 1e-5
     assert observed.errors[30] == pytest.approx(1e-3), "no base has it: its label is believed"
+
+
+def test_recalibrated_qualities_say_how_often_bases_are_wrong(
+    sequenced: tuple[Path, Path], tmp_path: Path
+) -> None:
+    bam, fasta = sequenced
+    dataset = datasets.Dataset(
+        name="reads", sample="S", fasta=fasta, reads=(), bam=bam, truth=tmp_path / "none.vcf", beds=()
+    )
+    output = tmp_path / "recalibrated.bam"
+    recalibration.recalibrate(dataset, output)
+    with pysam.AlignmentFile(str(bam)) as before, pysam.AlignmentFile(str(output)) as after:
+        for one, other in zip(before.fetch(until_eof=True), after.fetch(until_eof=True), strict=True):
+            assert (other.query_name, other.query_sequence) == (one.query_name, one.query_sequence)
+            was, now = np.array(one.query_qualities), np.array(other.query_qualities)
+            # Reported as 1 in 100, wrong 7 to 10 times as often; those of 35 are never wrong.
+            assert set(now[was == 20]) <= {10, 11, 12}
+            assert now[was == 35].min() > 35
 
 
 def test_simulated_reads_have_the_observed_errors(sequenced: tuple[Path, Path]) -> None:
