@@ -208,6 +208,7 @@ def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
     for table in sorted((_SQL / "metadata").glob("*.sql")):
         connection.execute(table.read_text())
     connection.execute("BEGIN")
+    applied: list[object] = []  # rows that are not written yet: one statement makes one file of them
     for step in sorted((_SQL / "schema").glob("*.sql")):
         number = int(step.name[:4])
         if number > version:
@@ -216,17 +217,17 @@ def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
                 statements = re.sub(rf"\b{old}\b", new, statements)
             alone = step.stem.endswith("_renamed") and not renamed
             if alone:
+                _set_down(connection, applied)
                 connection.execute("COMMIT")
                 connection.execute("BEGIN")
             if alone or not step.stem.endswith("_renamed"):
                 connection.execute(statements)
-            connection.execute(
-                "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)",
-                [number, step.stem, datetime.now(UTC), RELEASE],
-            )
+            applied += [number, step.stem, datetime.now(UTC), RELEASE]
             if alone:
+                _set_down(connection, applied)
                 connection.execute("COMMIT")
                 connection.execute("BEGIN")
+    _set_down(connection, applied)
     # Views use macros, and macros that are tables use views.
     for folder in ("macros", "views", "table_macros"):
         for text in _dependent_last(_SQL / folder):
@@ -247,6 +248,14 @@ def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
             "UPDATE __ducklake_metadata_lake.ducklake_table SET path = ? WHERE table_name = ?",
             [f"{old}/", new],
         )
+
+
+def _set_down(connection: duckdb.DuckDBPyConnection, applied: list[object]) -> None:
+    """Insert the rows of schema_migrations whose values these are, and empty the list."""
+    if applied:
+        rows = ", ".join(["(?, ?, ?, ?)"] * (len(applied) // 4))
+        connection.execute(f"INSERT INTO schema_migrations VALUES {rows}", applied)
+        applied.clear()
 
 
 def _dependent_last(folder: Path) -> list[str]:
