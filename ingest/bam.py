@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Transaction
-from baselake.catalog.references import Reference, open_reference
 from baselake.catalog.samples import aligned_samples
 from baselake.errors import ConflictError
 from baselake.ingest.bam_plan import ReadGroup, Source, by_sample, plan_source, require_compatible
 from baselake.ingest.bam_rows import Order, OutOfOrder, Written, write_rows
+from baselake.ingest.known import KnownContent, is_imported, possible_references
 from baselake.ingest.run_records import put_run
 from baselake.ingest.run_source import RunDescription
 from baselake.ingest.sam_stream import open_stream
@@ -43,14 +43,6 @@ class BamImport:
     samples: tuple[str, ...]
     reads: int
     alignments: int
-
-
-class _KnownContent(Exception):
-    """Files whose content turned out to be in the lake: leave them out and start again."""
-
-    def __init__(self, paths: set[Path]) -> None:
-        super().__init__(paths)
-        self.paths = paths
 
 
 def ingest_bam(
@@ -83,7 +75,7 @@ def ingest_bam(
         ConflictError: a sample has alignments on the assembly already, or a file was imported as another sample's.
         StorageError: the disk is full or fails.
     """
-    references = _references(catalog, reference)
+    references = possible_references(catalog, reference)
     given: list[Source] = []
     planned: dict[str, Source] = {}
     skipped: list[Path] = []
@@ -92,7 +84,9 @@ def ingest_bam(
             catalog, path, sample=sample, library=library, references=references, chosen=reference, run=run
         )
         given.append(source)
-        if source.source_id in planned or _imported(catalog, source, "source_id", source.source_id):
+        if source.source_id in planned or is_imported(
+            catalog, "source_id", source.source_id, source.samples, source.path
+        ):
             progress.note(f"{path.name} is in the lake already")
             skipped.append(path)
         else:
@@ -108,7 +102,7 @@ def ingest_bam(
         require_compatible(sources)
         try:
             return _import(catalog, sources, skipped, sex, progress)
-        except _KnownContent as known:
+        except KnownContent as known:
             for path in sorted(known.paths):
                 progress.note(f"the content of {path.name} is in the lake already")
             skipped.extend(sorted(known.paths))
@@ -116,28 +110,6 @@ def ingest_bam(
     if sex is not None:
         record_sex(catalog, samples, sex)
     return BamImport(files=(), skipped=tuple(skipped), samples=tuple(samples), reads=0, alignments=0)
-
-
-def _references(catalog: Catalog, chosen: str | None) -> list[Reference]:
-    if chosen is not None:
-        return [open_reference(catalog, chosen)]
-    names = catalog.query('SELECT reference FROM "references" ORDER BY 1')["reference"].to_pylist()
-    return [open_reference(catalog, name) for name in names]
-
-
-def _imported(catalog: Catalog | Transaction, source: Source, column: str, value: str) -> bool:
-    """Whether a file of this digest is in the lake, as the same samples'."""
-    known = catalog.query(
-        f"SELECT path, sample_ids FROM source_files WHERE {column} = ?", [value]
-    ).to_pylist()
-    for row in known:
-        if sorted(row["sample_ids"]) != source.samples:
-            raise ConflictError(
-                f"it was imported as sample {', '.join(row['sample_ids'])}, from {row['path']}",
-                str(source.path),
-                "Leave --sample out to keep it so",
-            )
-    return bool(known)
 
 
 def _aligned_from(catalog: Catalog, source: Source) -> bool:
@@ -156,7 +128,7 @@ def _aligned_from(catalog: Catalog, source: Source) -> bool:
     with open_stream(source.path, source.form, reference.fasta) as stream:
         for _ in stream:
             pass
-        if _imported(catalog, source, "content_id", stream.content_id):
+        if is_imported(catalog, "content_id", stream.content_id, source.samples, source.path):
             return True
     raise _aligned_already(known, reference.name, str(source.path))
 
@@ -233,11 +205,11 @@ def _require_new(tx: Transaction, outcomes: Sequence[tuple[Sequence[Source], Wri
     for files, written in outcomes:
         for source in files:
             content = written.content_ids[source.path]
-            if content in seen or _imported(tx, source, "content_id", content):
+            if content in seen or is_imported(tx, "content_id", content, source.samples, source.path):
                 known.add(source.path)
             seen.add(content)
     if known:
-        raise _KnownContent(known)
+        raise KnownContent(known)
     for files, written in outcomes:
         reference = files[0].match.reference
         for sample in sorted(written.aligned) if reference is not None else []:

@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Job, Transaction
-from baselake.catalog.references import Reference, open_reference
+from baselake.catalog.references import Reference
 from baselake.errors import ConflictError, InputError
 from baselake.ingest.compressed import Digest
+from baselake.ingest.known import KnownContent, is_imported, possible_references
 from baselake.ingest.samples import record_sample, record_samples
 from baselake.ingest.vcf._reader import BuiltBatch
 from baselake.ingest.vcf.source import Part, Reading, VcfFile, choose_reference, open_vcf
@@ -69,14 +70,6 @@ class _Written:
     spans: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
-class _KnownContent(Exception):
-    """Files whose content turned out to be in the lake: leave them out and start again."""
-
-    def __init__(self, paths: set[Path]) -> None:
-        super().__init__(paths)
-        self.paths = paths
-
-
 def ingest_vcf(
     catalog: Catalog,
     paths: Sequence[Path],
@@ -116,19 +109,19 @@ def ingest_vcf(
         names = _names(file, sample, sex)
         samples |= set(names)
         source_id = file_source_id(path)
-        if source_id in seen or _known(catalog, "source_id", source_id, names, path):
+        if source_id in seen or is_imported(catalog, "source_id", source_id, names, path):
             progress.note(f"{path.name} is in the lake already")
             skipped.append(path)
             continue
         seen.add(source_id)
-        chosen = choose_reference(file, _references(catalog, reference), reference)
+        chosen = choose_reference(file, possible_references(catalog, reference), reference)
         planned.append(_Planned(file=file, reference=chosen, samples=names))
     records = 0
     while planned:
         try:
             records = _import(catalog, planned, sex, progress)
             break
-        except _KnownContent as known:
+        except KnownContent as known:
             for path in sorted(known.paths):
                 progress.note(f"the content of {path.name} is in the lake already")
             skipped.extend(sorted(known.paths))
@@ -150,28 +143,6 @@ def _names(file: VcfFile, sample: str | None, sex: str | None) -> tuple[str, ...
             "Leave them out; bcftools reheader --samples gives samples other names",
         )
     return (sample,) if sample is not None else found
-
-
-def _references(catalog: Catalog, chosen: str | None) -> list[Reference]:
-    if chosen is not None:
-        return [open_reference(catalog, chosen)]
-    names = catalog.query('SELECT reference FROM "references" ORDER BY 1')["reference"].to_pylist()
-    return [open_reference(catalog, name) for name in names]
-
-
-def _known(
-    source: Catalog | Transaction, column: str, value: str, samples: Sequence[str], path: Path
-) -> bool:
-    """Whether a file of this digest is in the lake, as the same samples'."""
-    rows = source.query(f"SELECT path, sample_ids FROM source_files WHERE {column} = ?", [value]).to_pylist()
-    for row in rows:
-        if list(row["sample_ids"]) != list(samples):
-            raise ConflictError(
-                f"it was imported as sample {', '.join(row['sample_ids'])}, from {row['path']}",
-                str(path),
-                "Leave --sample out to keep it so",
-            )
-    return bool(rows)
 
 
 def _import(catalog: Catalog, planned: Sequence[_Planned], sex: str | None, progress: Progress) -> int:
@@ -377,11 +348,11 @@ def _require_new(tx: Transaction, planned: Sequence[_Planned], written: Sequence
     seen: set[str] = set()
     for each, done in zip(planned, written, strict=True):
         content = done.digest.content_id
-        if content in seen or _known(tx, "content_id", content, each.samples, each.file.path):
+        if content in seen or is_imported(tx, "content_id", content, each.samples, each.file.path):
             known.add(each.file.path)
         seen.add(content)
     if known:
-        raise _KnownContent(known)
+        raise KnownContent(known)
     taken: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
     for each, done in zip(planned, written, strict=True):
         where = str(each.file.path)
