@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from baselake.lake.columns.reader import BlockReader
 
 _TYPES = {name: ALIGNMENTS.schema.field(name).type for name in CODED}
-_SQL_TYPES = {pa.string(): "VARCHAR", pa.binary(): "BLOB", pa.int32(): "INTEGER"}
+# Of coded columns.
+SQL_TYPES = {pa.string(): "VARCHAR", pa.binary(): "BLOB", pa.int32(): "INTEGER"}
 # Of queries that fail at once, each on all threads.
 _FAILURES = 64
-_PLACE = ("filename", "file_row_number", BLOCK_ROW)
+# Where a row is stored.
+PLACE = ("filename", "file_row_number", BLOCK_ROW)
 
 
 class Decoder:
@@ -63,7 +65,7 @@ class Decoder:
             LakeError: a block is damaged, or its file is missing.
             NotFoundError: the reference it was stored against is not there.
         """
-        wanted = [name for name in stored.schema.names if name not in _PLACE]
+        wanted = [name for name in stored.schema.names if name not in PLACE]
         columns = {name: stored[name] for name in wanted}
         names = [name for name in wanted if name in CODED]
         plain = stored[BLOCK_ROW].null_count
@@ -72,7 +74,7 @@ class Decoder:
             coded = stored[BLOCK_ROW].is_valid() if plain else None
             rows = stored.filter(coded) if plain else stored
             for name in names:
-                decoded = self._column(name, *(rows[place] for place in _PLACE))
+                decoded = self._column(name, *(rows[place] for place in PLACE))
                 if plain:
                     # Imported here: to load compute functions takes a tenth of a second.
                     import pyarrow.compute as pc
@@ -120,7 +122,7 @@ class Decoder:
                 f"decode_{column}",
                 self._function(column),
                 ["VARCHAR", "BIGINT", "INTEGER"],
-                _SQL_TYPES[_TYPES[column]],
+                SQL_TYPES[_TYPES[column]],
                 type=ARROW,
                 null_handling=SPECIAL,
             )

@@ -11,11 +11,9 @@ import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import quoted
+from baselake.catalog.decoding import PLACE, SQL_TYPES
 from baselake.lake.region import Region
 from baselake.lake.schema import ALIGNMENTS, CODED
-
-_SQL_TYPES = {pa.string(): "VARCHAR", pa.binary(): "BLOB", pa.int32(): "INTEGER"}
-_PLACE = ("filename", "file_row_number", "block_row")
 
 
 def region_alignments(catalog: Catalog, reference: str, sample: str, regions: Sequence[Region]) -> pa.Table:
@@ -65,14 +63,14 @@ def _read(catalog: Catalog, locations: Sequence[str], bounds: dict[str, object])
     """The rows of files, in their order, that overlap from $start to $end."""
     # What is coded is in no column of its own: the place says where it is.
     columns = ", ".join(
-        f'CAST(NULL AS {_SQL_TYPES[field.type]}) AS "{field.name}"'
+        f'CAST(NULL AS {SQL_TYPES[field.type]}) AS "{field.name}"'
         if field.name in CODED
         else f'"{field.name}"'
         for field in ALIGNMENTS.schema
     )
     files = f"[{', '.join(map(quoted, locations))}]"
     sql = (
-        f"SELECT {columns}, {', '.join(_PLACE)}"
+        f"SELECT {columns}, {', '.join(PLACE)}"
         f" FROM read_parquet({files}, filename = true, file_row_number = true, hive_partitioning = false)"
         f' WHERE start < $end AND "end" > $start'
         f" ORDER BY start, {f'list_position({files}, filename), ' if len(locations) > 1 else ''}file_row_number"
