@@ -1,6 +1,5 @@
 """A worker: it takes what samples wait for, nearest bytes first, and does it, until it is told to end."""
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -9,13 +8,13 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import IO
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.work.inputs import stage_inputs
 from baselake.catalog.work.queue import Terms, Work, finish, give_up, pending, renew, take
 from baselake.compute.work.stage import task_of
 from baselake.errors import BaselakeError
+from baselake.processes import answer_of
 
 _POLL_SECONDS = 0.2
 # Of samples that wait, the first are looked into for where their bytes lie.
@@ -136,7 +135,8 @@ def _do(
             give_up(catalog, taken, settings.terms, None, counts=False)
             log(f"{what}: left to others")
             return
-        outcome, error = _answer(process.returncode, output)
+        said, how = answer_of(process.returncode, output)
+    outcome, error = (said["outcome"], said["error"]) if said else ("failed", f"its process {how}")
     if outcome == "done":
         finish(catalog, taken)
         log(f"{what}: done in {time.monotonic() - begun:.1f} s")
@@ -167,13 +167,3 @@ def _wait(
         except BaselakeError as error:
             log(f"{taken.stage} {taken.sample_id}: the lease could not be renewed: {error}")
     return True
-
-
-def _answer(status: int, output: IO[bytes]) -> tuple[str, str | None]:
-    output.seek(0)
-    lines = output.read().decode(errors="replace").splitlines()
-    if status == 0 and lines:
-        said = json.loads(lines[-1])
-        return said["outcome"], said["error"]
-    how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-    return "failed", f"its process {how}"

@@ -1,6 +1,5 @@
 """The worker processes of a daemon."""
 
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from typing import IO
 
 from baselake.ingest.run_source import RunDescription, RunOptions
 from baselake.ingest.watch.worker import arguments
+from baselake.processes import answer_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +115,10 @@ class Processes:
 
 
 def _answer(worker: _Worker) -> Answer:
-    with worker.output as output:
-        output.seek(0)
-        lines = output.read().decode(errors="replace").splitlines()
     status = worker.process.returncode
-    if status == 0 and lines:
-        said = json.loads(lines[-1])
+    with worker.output as output:
+        said, how = answer_of(status, output)
+    if said is not None:
         return replace(
             worker.answer,
             outcome=said["outcome"],
@@ -130,5 +128,4 @@ def _answer(worker: _Worker) -> Answer:
         )
     if status in (128 + signal.SIGTERM, -signal.SIGTERM):  # the latter before it was ready to be told
         return replace(worker.answer, outcome="stopped", error="the worker was told to end")
-    how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
     return replace(worker.answer, error=f"the worker {how}")
