@@ -248,14 +248,14 @@ def retry(catalog: Catalog, samples: Sequence[str]) -> None:
         NotFoundError: nothing of a sample has failed.
         LakeError: as `take`.
     """
-    failed = {work.sample_id: work for work in pending(catalog) if work.tries or work.losses}
+    failed = [work for work in pending(catalog) if work.tries or work.losses]
     for sample in samples:
-        if sample not in failed:
+        if sample not in {work.sample_id for work in failed}:
             raise NotFoundError(
                 f"no work on sample {sample!r} has failed", str(catalog.layout.root), "See: baselake status"
             )
     with metadata_change(catalog, "the job") as cursor:
-        for work in failed.values():
+        for work in failed:
             if work.sample_id in samples:
                 _keep(cursor, replace(work, tries=0, losses=0, not_before=0))
 

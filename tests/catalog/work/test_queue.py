@@ -175,6 +175,16 @@ def test_what_keeps_failing_is_left_to_people_with_its_error(catalog: Catalog, c
         retry(catalog, ["S2"])
 
 
+def test_what_failed_on_several_assemblies_is_tried_again_on_each(catalog: Catalog) -> None:
+    reads_come(catalog, "S1")
+    for reference in ("a", "b"):
+        work = take(catalog, reference, "w1", TERMS, first)
+        assert work is not None
+        give_up(catalog, work, TERMS, "a failure", counts=True)
+    retry(catalog, ["S1"])
+    assert [(work.reference, work.tries) for work in pending(catalog)] == [("a", 0), ("b", 0)]
+
+
 def test_a_failure_is_tried_again_later_and_new_reads_at_once(catalog: Catalog, clock: list[float]) -> None:
     terms = Terms(lease_seconds=60, tries=9, retry_seconds=30)
 
