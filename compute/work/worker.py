@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 
+import duckdb
+
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.work.inputs import stage_inputs
 from baselake.catalog.work.queue import Terms, Work, finish, give_up, pending, renew, take
@@ -69,21 +71,22 @@ def work(
                 settings.terms,
                 lambda free: _nearest(catalog, free, 0 if once else settings.patience),
             )
-            trouble = ""
             if taken is not None:
+                trouble = ""
                 _do(catalog, settings, taken, stop, log)
                 continue
-        except (BaselakeError, OSError) as error:
+            if once and not _others_at_work(catalog, settings.reference):
+                break
+            catalog.lease()  # of the snapshots since: what this no longer reads may expire
+            trouble = ""
+        except (BaselakeError, duckdb.Error, OSError) as error:
             # The catalog or its disk is away: whoever looks after it is told once, and it may come back.
             if once:
                 raise
             if str(error) != trouble:
                 trouble = str(error)
                 log(trouble)
-        if once and not _others_at_work(catalog, settings.reference):
-            break
         stop.wait(settings.poll)
-        catalog.lease()  # of the snapshots since: what this no longer reads may expire
     log("ended")
 
 
