@@ -221,7 +221,7 @@ _STATISTICS = pa.schema(
         ("bytes", pa.int64()),
         ("values", pa.int64()),
         ("nulls", pa.int64()),
-        ("text", pa.bool_()),
+        ("bounded", pa.bool_()),
         ("least", pa.string()),
         ("greatest", pa.string()),
     ]
@@ -237,7 +237,7 @@ def _statistics(replaced: Sequence[Replaced]) -> pa.Table:
             "bytes": column.bytes,
             "values": column.values,
             "nulls": column.nulls,
-            "text": column.text,
+            "bounded": column.bounded,
             "least": column.least,
             "greatest": column.greatest,
         }

@@ -39,15 +39,16 @@ class ColumnStatistics:
         bytes: compressed.
         values: that are not NULL.
         nulls: that are.
-        text: whether its least and greatest value are given here; of other types, those of the old file still bound.
-        least, greatest: None where there are none or they are not known.
+        bounded: whether its least and greatest value are given here, as they are of text and of integers; values of
+            other types never change, so that those of the old file still bound.
+        least, greatest: as text; None where there are none or they are not known.
     """
 
     column_id: int
     bytes: int
     values: int
     nulls: int
-    text: bool
+    bounded: bool
     least: str | None
     greatest: str | None
 
@@ -258,8 +259,8 @@ def _statistics(metadata: pq.FileMetaData, schema: pa.Schema) -> list[ColumnStat
         known = [chunk.statistics for chunk in chunks if chunk.is_stats_set]
         if not known:
             continue  # blocks of coded columns, by which nobody searches
-        text = pa.types.is_string(kind)
-        bounded = [each for each in known if each.has_min_max] if text else []
+        told = pa.types.is_string(kind) or pa.types.is_integer(kind)
+        bounded = [each for each in known if each.has_min_max] if told else []
         # Of a row group without bounds but with values nothing is known.
         whole = len(known) == len(chunks) and all(each.has_min_max or not each.num_values for each in known)
         found.append(

@@ -19,28 +19,38 @@ FROM new_deletes AS n WHERE delete_file_id = n.file_id;
 
 UPDATE __ducklake_metadata_lake.ducklake_file_column_stats AS s
 SET column_size_bytes = n.bytes, value_count = n.values, null_count = n.nulls,
-    min_value = CASE WHEN n.text THEN n.least ELSE s.min_value END,
-    max_value = CASE WHEN n.text THEN n.greatest ELSE s.max_value END
+    min_value = CASE WHEN n.bounded THEN n.least ELSE s.min_value END,
+    max_value = CASE WHEN n.bounded THEN n.greatest ELSE s.max_value END
 FROM new_statistics AS n WHERE s.data_file_id = n.file_id AND s.column_id = n.column_id;
 
 UPDATE __ducklake_metadata_lake.ducklake_table_stats AS t
 SET record_count = t.record_count - l.rows, file_size_bytes = t.file_size_bytes - l.bytes
 FROM less AS l WHERE t.table_id = l.table_id;
 
--- The bounds of a whole table: of text they are taken from its files anew, of all else the old ones still hold.
+-- The bounds of a whole table: of text and integers they are taken from its files anew, of all else the old ones hold.
 UPDATE __ducklake_metadata_lake.ducklake_table_column_stats AS t
 SET min_value = b.least, max_value = b.greatest
 FROM (
     SELECT
         s.table_id, s.column_id,
-        CASE WHEN bool_and(s.min_value IS NOT NULL OR s.value_count = 0) THEN min(s.min_value) END AS least,
-        CASE WHEN bool_and(s.max_value IS NOT NULL OR s.value_count = 0) THEN max(s.max_value) END AS greatest
+        CASE
+            WHEN NOT bool_and(s.min_value IS NOT NULL OR s.value_count = 0) THEN NULL
+            WHEN c.is_text THEN min(s.min_value)
+            ELSE CAST(min(TRY_CAST(s.min_value AS HUGEINT)) AS VARCHAR)
+        END AS least,
+        CASE
+            WHEN NOT bool_and(s.max_value IS NOT NULL OR s.value_count = 0) THEN NULL
+            WHEN c.is_text THEN max(s.max_value)
+            ELSE CAST(max(TRY_CAST(s.max_value AS HUGEINT)) AS VARCHAR)
+        END AS greatest
     FROM __ducklake_metadata_lake.ducklake_file_column_stats AS s
     JOIN (
-        SELECT DISTINCT table_id, column_id FROM __ducklake_metadata_lake.ducklake_column WHERE column_type = 'varchar'
+        SELECT DISTINCT table_id, column_id, column_type = 'varchar' AS is_text
+        FROM __ducklake_metadata_lake.ducklake_column
+        WHERE column_type = 'varchar' OR regexp_full_match(column_type, 'u?int\d+')
     ) AS c ON c.table_id = s.table_id AND c.column_id = s.column_id
     WHERE s.table_id IN (SELECT table_id FROM less)
-    GROUP BY s.table_id, s.column_id
+    GROUP BY s.table_id, s.column_id, c.is_text
 ) AS b
 WHERE t.table_id = b.table_id AND t.column_id = b.column_id;
 

@@ -14,6 +14,7 @@ from baselake.catalog.decoding import Decoder
 from baselake.catalog.erase.erasure import Erased, erase_sample, preview
 from baselake.catalog.erase.keys import Keys, open_keys
 from baselake.catalog.files import stored_files
+from baselake.catalog.upkeep.doctor import examine
 from baselake.catalog.work.queue import Terms, pending, take
 from baselake.errors import LakeError, NotFoundError
 from baselake.lake.checksum import file_checksum
@@ -138,6 +139,18 @@ def test_what_statistics_count_is_there(before_and_after: Case) -> None:
         for table in tables(catalog):
             scanned = catalog.query(f'SELECT * FROM "{table}"').num_rows
             assert catalog.query(f'SELECT count(*) AS n FROM "{table}"')["n"][0].as_py() == scanned
+
+
+def test_bounds_are_of_what_is_there(before_and_after: Case) -> None:
+    """DuckDB packs integers by the bounds that the catalog tells: by wrong ones it would show other numbers."""
+    with connect(*before_and_after.place) as catalog:
+        for table in tables(catalog):
+            scanned = catalog.query(f'SELECT * FROM "{table}"')
+            for field in scanned.schema:
+                if pa.types.is_integer(field.type):
+                    shown = catalog.query(f'SELECT DISTINCT "{field.name}" AS it FROM "{table}"')["it"]
+                    assert set(shown.to_pylist()) == set(scanned[field.name].to_pylist()), (table, field.name)
+        assert examine(catalog).findings == []
 
 
 def test_the_sample_is_at_no_snapshot(before_and_after: Case) -> None:
