@@ -20,8 +20,9 @@ from baselake.catalog.decoding import Decoder
 from baselake.catalog.leases import Lease, Use
 from baselake.catalog.snapshots import At
 from baselake.catalog.tiers.remote import Remote
-from baselake.config import Config, acting_user, check_database_url, keep_catalog
+from baselake.config import Config, acting_user, check_database_url, keep_setting
 from baselake.errors import BaselakeError, ConflictError, InputError, LakeError, NotFoundError
+from baselake.lake.keyring import begin_keyring
 from baselake.lake.partition import LakeLayout
 
 if TYPE_CHECKING:
@@ -368,7 +369,9 @@ def opened(
     return catalog
 
 
-def create(lake: Path, config: Config | None = None, *, catalog: str | None = None) -> bool:
+def create(
+    lake: Path, config: Config | None = None, *, catalog: str | None = None, encrypted: bool = False
+) -> bool:
     """Make an empty lake in a folder; False where there is one already.
 
     Args:
@@ -376,11 +379,14 @@ def create(lake: Path, config: Config | None = None, *, catalog: str | None = No
         config: settings; None reads `baselake.toml` and the environment.
         catalog: URL of the PostgreSQL database to keep the catalog in, which the lake's settings take down; None:
             what they say already, else SQLite in the folder.
+        encrypted: encrypt every file from now on, with keys in this process' keyring, which the lake makes its own.
 
     Raises:
-        ConflictError: the folder holds something that is not a lake, or a lake whose catalog is elsewhere.
+        ConflictError: the folder holds something that is not a lake, or a lake whose catalog is elsewhere; or the
+            keyring is another lake's.
         InputError: the URL is none, or has a password in it.
         LakeError: the database cannot be reached, or the lake was made by a newer release.
+        StorageError: there is no keyring.
     """
     layout, config = connections.find_lake(lake, config)
     if catalog is not None and catalog != config.catalog:
@@ -392,7 +398,14 @@ def create(lake: Path, config: Config | None = None, *, catalog: str | None = No
                 "Leave --catalog out, or make another lake",
             )
         config = replace(config, catalog=catalog)
+    if encrypted and not config.encrypted:
+        connections.refuse_strangers(layout)
+        identity = begin_keyring(str(layout.root))
+        layout.root.mkdir(parents=True, exist_ok=True)
+        # Before there is a file: one that a crash leaves then is a lake's without files.
+        keep_setting(layout.root, "encrypted", identity)
+        config = replace(config, encrypted=identity)
     made = connections.create_lake(layout, config)
     if catalog is not None:
-        keep_catalog(layout.root, catalog)
+        keep_setting(layout.root, "catalog", catalog)
     return made

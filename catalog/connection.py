@@ -18,6 +18,8 @@ from baselake.catalog.files import record_forgotten_files, record_old_files
 from baselake.catalog.snapshots import At, find_snapshot
 from baselake.config import Config, load_config
 from baselake.errors import ConflictError, LakeError, NotFoundError
+from baselake.lake.keyring import required_keyring
+from baselake.lake.location import ENCRYPTED
 from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.4.0"
@@ -95,7 +97,7 @@ def connect(
     connection = _duckdb(decoder, layout, config, (backend.extension,))
     options = ["READ_ONLY"] if read_only else []
     try:
-        _attach(connection, layout, target, options)
+        _attach(connection, layout, config, target, options)
     except duckdb.Error as error:
         raise LakeError(
             f"the catalog cannot be opened ({first_line(error)})",
@@ -116,7 +118,7 @@ def connect(
         snapshot = find_snapshot(connection, at, str(layout.root))
         connection.execute("USE memory")
         connection.execute("DETACH lake")
-        _attach(connection, layout, target, [*options, f"SNAPSHOT_VERSION {snapshot}"])
+        _attach(connection, layout, config, target, [*options, f"SNAPSHOT_VERSION {snapshot}"])
     return Attached(connection, snapshot, read_only=read_only, decoder=decoder, private=private)
 
 
@@ -146,11 +148,11 @@ def create_lake(layout: LakeLayout, config: Config) -> bool:
     try:
         with backend.commit_lock(config.commit_timeout_seconds):
             if backend.exists():
-                _attach(connection, layout, backend.target(), [])
+                _attach(connection, layout, config, backend.target(), [])
                 if _upgrade(connection, layout):
                     record_old_files(connection, layout)
                 return False
-            backend.create(partial(_make, connection, layout))
+            backend.create(partial(_make, connection, layout, config))
             return True
     finally:
         connection.close()
@@ -188,8 +190,8 @@ def refuse_strangers(layout: LakeLayout) -> None:
         )
 
 
-def _make(connection: duckdb.DuckDBPyConnection, layout: LakeLayout, target: str) -> None:
-    _attach(connection, layout, target, [])
+def _make(connection: duckdb.DuckDBPyConnection, layout: LakeLayout, config: Config, target: str) -> None:
+    _attach(connection, layout, config, target, [])
     _migrate(connection, 0)
     record_forgotten_files(connection, layout)
     connection.execute("USE memory")
@@ -296,7 +298,7 @@ def attach_copy(layout: LakeLayout, config: Config, file: Path) -> Attached:
     """A connection to a copy of the lake's catalog in an SQLite file, read-only, in place of the catalog itself."""
     decoder = Decoder(layout)
     connection = _duckdb(decoder, layout, config, ("sqlite_scanner",))
-    _attach(connection, layout, f"sqlite:{file}", ["READ_ONLY"])
+    _attach(connection, layout, config, f"sqlite:{file}", ["READ_ONLY"])
     return Attached(connection, None, read_only=True, decoder=decoder)
 
 
@@ -318,7 +320,7 @@ def copy_metadata(layout: LakeLayout, config: Config, source: str, target: str) 
     kinds = {text.partition(":")[0] for text in (source, target)}
     connection = _duckdb(Decoder(layout), layout, config, [f"{kind}_scanner" for kind in sorted(kinds)])
     try:
-        _attach(connection, layout, target, [])
+        _attach(connection, layout, config, target, [])
         for statement in sorted((_SQL / "metadata").glob("*.sql")):
             connection.execute(statement.read_text())
         connection.execute("USE memory")
@@ -384,7 +386,17 @@ def _duckdb(
         # scan: a catalog's tables are small.
         connection.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
     decoder.register(connection)
+    if config.encrypted:
+        from baselake.lake.duckdb_files import EncryptedFiles  # imported here: most lakes do not need it
+
+        connection.register_filesystem(EncryptedFiles(required_keyring(config.encrypted, str(layout.root))))
+        connection.execute("SET temp_file_encryption = true")
     return connection
+
+
+def duckdb_path(location: str, config: Config) -> str:
+    """A file's location as DuckDB is to open it."""
+    return f"{ENCRYPTED}{location}" if config.encrypted else location
 
 
 def _spill_folder(layout: LakeLayout) -> Path:
@@ -401,11 +413,11 @@ def may_write(layout: LakeLayout) -> bool:
 
 
 def _attach(
-    connection: duckdb.DuckDBPyConnection, layout: LakeLayout, target: str, options: list[str]
+    connection: duckdb.DuckDBPyConnection, layout: LakeLayout, config: Config, target: str, options: list[str]
 ) -> None:
     # The data path is given anew each time so that a lake whose folder was moved still opens.
     settings = [
-        f"DATA_PATH {quoted(str(layout.data) + os.sep)}",
+        f"DATA_PATH {quoted(duckdb_path(f'{layout.data}{os.sep}', config))}",
         "OVERRIDE_DATA_PATH true",
         "DATA_INLINING_ROW_LIMIT 0",
         *options,

@@ -23,7 +23,7 @@ import pyarrow as pa
 from baselake.catalog.audit import entry_of, record_audit, without_samples
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Parameters
-from baselake.catalog.connection import RELEASE, first_line, quoted
+from baselake.catalog.connection import RELEASE, duckdb_path, first_line, quoted
 from baselake.catalog.cursors import Cursors
 from baselake.catalog.files import record_files, record_forgotten_files
 from baselake.catalog.locks import try_lock
@@ -31,6 +31,7 @@ from baselake.config import Config, acting_user
 from baselake.errors import LakeError
 from baselake.lake.columns.codecs import NO_CONTIG, ContigBases
 from baselake.lake.fasta import Fasta
+from baselake.lake.keyring import Keyring, destroy_keys, key_name, new_key, required_keyring
 from baselake.lake.location import delete_empty_folders, delete_location
 from baselake.lake.objects import copy_file
 from baselake.lake.parquet import DataFile, TableWriter, storage_error, sync_folder
@@ -177,7 +178,7 @@ class Job:
             path = self._layout.data_file(spec, partition, self.id, number)
             if partition.get("sample_id") is not None:
                 self._samples.add(str(partition["sample_id"]))
-            self._note(path)
+            self._begin_file(path)
         return TableWriter(
             spec,
             path,
@@ -205,14 +206,6 @@ class Job:
         digest, fasta = known
         return ContigBases(digest=digest, contig=contig, bases=fasta.bases(contig))
 
-    def deletes_file(self, data_file: Path) -> Path:
-        """Where to write which rows of a data file are deleted; the file goes with the job unless it is registered."""
-        with self._lock:
-            self._numbers += 1
-            path = self._layout.deletes_file(data_file, self.id, self._numbers)
-            self._note(path)
-        return path
-
     @property
     def bytes_written(self) -> int:
         """Of the files of rows that are finished."""
@@ -231,7 +224,7 @@ class Job:
             self._numbers += 1
             name = f"{self.id}-{self._numbers:04d}{ending}"
             path = self._layout.rewritten_file(folder, location, name)
-            self._note(path)
+            self._begin_file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -251,7 +244,8 @@ class Job:
             self._numbers += 1
             part = self._layout.object_part(run_id, self.id, self._numbers)
             self._note(part)
-        size, sha256 = copy_file(source, part)
+        key = new_key() if self._config.encrypted else None
+        size, sha256 = copy_file(source, part, key)
         path = self._layout.object_file(run_id, name, sha256)
         try:
             if path.is_file():
@@ -260,6 +254,8 @@ class Job:
             else:
                 with self._lock:
                     self._note(path)
+                if key is not None:
+                    self._keyring().put(key_name(str(path)), key)
                 part.rename(path)
                 sync_folder(path.parent)
         except OSError as error:
@@ -346,6 +342,15 @@ class Job:
                 "Nothing was changed; leave them out",
             )
 
+    def _begin_file(self, path: Path) -> None:
+        """Journal a data file, and give it a key where the lake is encrypted."""
+        self._note(path)
+        if self._config.encrypted:
+            self._keyring().make(key_name(str(path)))
+
+    def _keyring(self) -> Keyring:
+        return required_keyring(self._config.encrypted, str(self._layout.root))
+
     def _note(self, path: Path) -> None:
         """Journal a path before there is a file."""
         try:
@@ -362,7 +367,9 @@ class Job:
         # Rows are numbered as files are registered: in the order in which those were begun, not finished.
         files = [self._files[number] for number in sorted(self._files)]
         for table in dict.fromkeys(file.table for file in files):
-            paths = ", ".join(quoted(file.path) for file in files if file.table == table)
+            paths = ", ".join(
+                quoted(duckdb_path(str(file.path), self._config)) for file in files if file.table == table
+            )
             cursor.execute(
                 f"CALL ducklake_add_data_files('lake', {quoted(table)}, [{paths}], hive_partitioning => true,"
                 " allow_missing => true)"
@@ -441,6 +448,7 @@ def _remove_unregistered_inserts(layout: LakeLayout, connection: duckdb.DuckDBPy
     for path in layout.data.rglob("ducklake-*.parquet"):
         if path.name not in known:
             path.unlink()
+            destroy_keys([str(path)])
 
 
 def _remove_unregistered(layout: LakeLayout, connection: duckdb.DuckDBPyConnection, job_id: str) -> None:
@@ -455,6 +463,7 @@ def _remove_unregistered(layout: LakeLayout, connection: duckdb.DuckDBPyConnecti
             # With the folders of its partition that are empty then: they may name a sample that was erased since.
             delete_location(str(path))
             delete_empty_folders(str(path))
+            destroy_keys([str(path)])
 
 
 def _registered(connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.connection import quoted
+from baselake.catalog.connection import duckdb_path, quoted
 from baselake.catalog.decoding import PLACE, SQL_TYPES
 from baselake.lake.region import Region
 from baselake.lake.schema import ALIGNMENTS, CODED
@@ -32,7 +32,7 @@ def region_alignments(catalog: Catalog, reference: str, sample: str, regions: Se
         StorageError: a file is on a store that does not answer, or must be recalled first.
     """
     parameters = {
-        "data": f"{catalog.layout.data}{os.sep}",
+        "data": duckdb_path(f"{catalog.layout.data}{os.sep}", catalog.config),
         "reference": reference,
         "sample": sample,
         "contigs": list({region.contig for region in regions}),

@@ -13,7 +13,6 @@ deletes the files of expired snapshots must look at paths: see `keep_shared_file
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -24,14 +23,16 @@ import pyarrow.parquet as pq
 from baselake.catalog.audit import entry_of
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Catalog
+from baselake.catalog.connection import duckdb_path
 from baselake.catalog.files import record_forgotten_files
 from baselake.catalog.job import Job
 from baselake.catalog.metadata import metadata_change
 from baselake.catalog.snapshots import At, find_snapshot
 from baselake.config import acting_user
 from baselake.errors import ConflictError, LakeError, NotFoundError
-from baselake.lake.location import location_exists
-from baselake.lake.parquet import storage_error, sync_folder
+from baselake.lake.checksum import SummedFile
+from baselake.lake.location import location_exists, open_location, stored_location
+from baselake.lake.parquet import encrypted_if_keyed, footer_bytes, storage_error, sync_folder
 
 # Tables that tell how the lake is made, not what is in it: they stay as they are.
 NOT_RESTORED = ("schema_migrations",)
@@ -92,7 +93,7 @@ def restore_snapshot(catalog: Catalog, at: At) -> int:
                 "then": then,
                 "now": now,
                 "excepted": list(NOT_RESTORED),
-                "data": f"{catalog.layout.data}{os.sep}",
+                "data": duckdb_path(f"{catalog.layout.data}{os.sep}", catalog.config),
             },
         ).to_arrow_table()
         old = [row for row in plan.to_pylist() if row["snapshot"] == then]
@@ -109,7 +110,7 @@ def restore_snapshot(catalog: Catalog, at: At) -> int:
         removed = [row | {"snapshot": now + 1} for row in new.values()]
         added = []
         for row in old:
-            deletes = _write_deletes(job, row, shown[row["location"]]) if row["partial"] else {}
+            deletes = _write_deletes(catalog, job, row, shown[row["location"]]) if row["partial"] else {}
             numbers = {"snapshot": now + 1, "new_file_id": next_id}
             next_id += 1
             if deletes or (row["delete_file_id"] is not None and not row["partial"]):
@@ -174,7 +175,7 @@ def _require_files(catalog: Catalog, then: int, old: list[dict[str, Any]]) -> No
     """Whether everything that a snapshot had and the newest has not is still there."""
     root = catalog.layout.root
     places = [
-        row[name].removeprefix("cold:")
+        stored_location(row[name].removeprefix("cold:"))
         for row in old
         for name in ("location", "deletes_location")
         if row[name]
@@ -203,7 +204,9 @@ def _shown(catalog: Catalog, row: Mapping[str, Any], snapshot: int) -> np.ndarra
     return places
 
 
-def _write_deletes(job: Job, row: Mapping[str, Any], shown: np.ndarray) -> dict[str, object]:
+def _write_deletes(
+    catalog: Catalog, job: Job, row: Mapping[str, Any], shown: np.ndarray
+) -> dict[str, object]:
     """Write which rows of a file a snapshot did not show; nothing where it showed all of them.
 
     DuckLake puts rows of several snapshots into one file when it merges files, and deletions of several into one when
@@ -213,30 +216,25 @@ def _write_deletes(job: Job, row: Mapping[str, Any], shown: np.ndarray) -> dict[
     hidden = np.setdiff1d(np.arange(row["record_count"]), shown, assume_unique=True)
     if not len(hidden):
         return {}
-    path = job.deletes_file(Path(row["location"]))
+    path = job.replacement(row["folder"], row["location"], "-delete.parquet")
     rows = pa.table({"file_path": pa.repeat(row["location"], len(hidden)), "pos": hidden}, schema=_DELETES)
     try:
-        with open(path, "xb") as out:
-            pq.write_table(rows, out)
-            out.flush()
-            os.fsync(out.fileno())
+        with open(path, "xb") as file:
+            pq.write_table(rows, encrypted_if_keyed(SummedFile(file), path))
+            file.flush()
+            os.fsync(file.fileno())
         sync_folder(path.parent)
     except OSError as error:
         raise storage_error(error, path) from error
     size = path.stat().st_size
+    with open_location(str(path)) as file:
+        footer = footer_bytes(file)
     return {
-        "written_path": str(Path(row["data_path"]).with_name(path.name)),
+        "written_path": str(path.relative_to(catalog.layout.data / row["folder"])),
         "written_rows": len(hidden),
         "written_bytes": size,
-        "written_footer": _footer_bytes(path),
+        "written_footer": footer,
     }
-
-
-def _footer_bytes(path: Path) -> int:
-    """The size of a Parquet file's footer, which its last bytes tell: four of length, then the magic number."""
-    with open(path, "rb") as file:
-        file.seek(-8, os.SEEK_END)
-        return int.from_bytes(file.read(4), "little")
 
 
 def _register(

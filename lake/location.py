@@ -10,16 +10,37 @@ from pathlib import Path
 from typing import BinaryIO
 
 from baselake.errors import StorageError
+from baselake.lake.keyring import key_name, keyring
 from baselake.lake.parquet import sync_folder
-from baselake.lake.store import Store, open_store
+from baselake.lake.store import WHICH_STORE, Store, open_store
 
+# Before the path of a file that DuckDB reads and writes through us, for it may be encrypted.
+ENCRYPTED = "encrypted://"
 _PIECE = 1 << 20
-# What of the environment says which store a bucket is of.
-_WHICH_STORE = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_PROFILE")
 
 
 def open_location(location: str) -> BinaryIO:
-    """A file open for reading.
+    """A file open for reading, decrypted where it is encrypted.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        OSError: it cannot be read, or the keyring cannot.
+    """
+    file = open_stored(location)
+    try:
+        key = key_of(location)
+    except BaseException:
+        file.close()
+        raise
+    if key is None:
+        return file
+    from baselake.lake.encryption import decrypted  # imported here: most lakes do not need it
+
+    return decrypted(file, key)
+
+
+def open_stored(location: str) -> BinaryIO:
+    """A file open for reading, as it is stored.
 
     Raises:
         FileNotFoundError: it is not there.
@@ -28,6 +49,21 @@ def open_location(location: str) -> BinaryIO:
     if (remote := _remote(location)) is not None:
         return remote[0].open(remote[1])
     return open(location, "rb")
+
+
+def stored_location(path: str) -> str:
+    """Where a file is that DuckDB calls by a path."""
+    return path.removeprefix(ENCRYPTED)
+
+
+def key_of(location: str) -> bytes | None:
+    """The key of a file; None: it is not encrypted.
+
+    Raises:
+        StorageError: the keyring cannot be read.
+    """
+    ring = keyring()
+    return None if ring is None else ring.key(key_name(location))
 
 
 @contextmanager
@@ -52,12 +88,12 @@ def reading(location: str) -> Iterator[None]:
 
 
 def pieces_of(location: str) -> Iterator[bytes]:
-    """A file's bytes, a piece at a time.
+    """A file's bytes as they are stored, a piece at a time.
 
     Raises:
         OSError: it cannot be read.
     """
-    with open_location(location) as file:
+    with open_stored(location) as file:
         while piece := file.read(_PIECE):
             yield piece
 
@@ -143,7 +179,7 @@ def _remote(location: str) -> tuple[Store, str] | None:
     if "://" not in location:
         return None
     bucket, _, name = location.partition("://")[2].partition("/")
-    return _bucket(bucket, *map(os.environ.get, _WHICH_STORE)), name
+    return _bucket(bucket, *map(os.environ.get, WHICH_STORE)), name
 
 
 @cache

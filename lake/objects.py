@@ -3,15 +3,24 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from baselake.errors import InputError, StorageError
 from baselake.lake.parquet import storage_error
 
+if TYPE_CHECKING:
+    from baselake.lake.encryption import EncryptedOutput
+
 _CHUNK = 1 << 20
 
 
-def copy_file(source: Path, target: Path) -> tuple[int, str]:
+def copy_file(source: Path, target: Path, key: bytes | None = None) -> tuple[int, str]:
     """Copy a file's bytes to a new file, durable when this returns; their number and SHA-256, hexadecimal.
+
+    Args:
+        source: the file.
+        target: the new one.
+        key: what the copy is encrypted with; None: it is not.
 
     Raises:
         InputError: the source changed while it was read.
@@ -26,12 +35,13 @@ def copy_file(source: Path, target: Path) -> tuple[int, str]:
         before = os.fstat(file.fileno())
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with open(target, "wb") as out:
+            with open(target, "wb") as stored:
+                out = _encrypted(stored, key) if key is not None else stored
                 while chunk := _read(file.fileno(), source):
                     digest.update(chunk)
                     out.write(chunk)
-                out.flush()
-                os.fsync(out.fileno())
+                stored.flush()
+                os.fsync(stored.fileno())
         except StorageError:
             raise
         except OSError as error:
@@ -42,6 +52,12 @@ def copy_file(source: Path, target: Path) -> tuple[int, str]:
             "the file changed while it was read", str(source), "Wait until it is written completely"
         )
     return target.stat().st_size, digest.hexdigest()
+
+
+def _encrypted(file: BinaryIO, key: bytes) -> "EncryptedOutput":
+    from baselake.lake.encryption import EncryptedOutput  # imported here: most lakes do not need it
+
+    return EncryptedOutput(file, key)
 
 
 def _read(descriptor: int, source: Path) -> bytes:

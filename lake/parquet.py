@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,8 +15,12 @@ from baselake.errors import StorageError
 from baselake.lake.checksum import SummedFile
 from baselake.lake.columns.blocks import encode_rows
 from baselake.lake.columns.codecs import NO_CONTIG, ContigBases
+from baselake.lake.keyring import destroy_keys, key_name, keyring
 from baselake.lake.qualities import bin_qualities
 from baselake.lake.schema import TableSpec
+
+if TYPE_CHECKING:
+    from baselake.lake.encryption import EncryptedOutput
 
 # Of 1 M pairs of 101 bp, level 1 makes 139.5 MB and level 3 138.4 MB for a seventh more processor time of the whole
 # import: hot data is written fast, and what moves to a colder tier can be packed harder there.
@@ -141,6 +145,7 @@ class TableWriter:
             if self._writer is None:
                 self._file.close()
                 self._path.unlink()
+                destroy_keys([str(self._path)])
                 return None
             self._writer.close()
             self._file.flush()
@@ -210,13 +215,34 @@ class TableWriter:
     def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
         spec = self._stored
         return pq.ParquetWriter(
-            self._file,
+            encrypted_if_keyed(self._file, self._path),
             schema,
             **encodings_of(spec, schema.names),
             sorting_columns=[pq.SortingColumn(schema.get_field_index(column)) for column in spec.sort_by],
             store_schema=False,  # the Arrow schema would say how a column was buffered, which is nobody's business
             metadata_collector=self._metadata,
         )
+
+
+def encrypted_if_keyed(file: SummedFile, path: Path) -> "SummedFile | EncryptedOutput":
+    """A new file as its bytes are written to: encrypted where it was given a key.
+
+    Raises:
+        StorageError: the keyring cannot be read.
+    """
+    ring = keyring()
+    key = ring.key(key_name(str(path))) if ring is not None else None
+    if key is None:
+        return file
+    from baselake.lake.encryption import EncryptedOutput  # imported here: most lakes do not need it
+
+    return EncryptedOutput(file, key)
+
+
+def footer_bytes(file: BinaryIO) -> int:
+    """The size of a Parquet file's footer: the four bytes before the closing magic (Parquet format, file layout)."""
+    file.seek(-8, os.SEEK_END)
+    return int.from_bytes(file.read(4), "little")
 
 
 def encodings_of(spec: TableSpec, names: Sequence[str]) -> dict[str, Any]:

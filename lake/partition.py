@@ -170,10 +170,6 @@ class LakeLayout:
             folder /= f"{column}={_spell(column, value)}"
         return folder / f"{job_id}-{number:04d}.parquet"
 
-    def deletes_file(self, data_file: Path, job_id: str, number: int) -> Path:
-        """The path of a job's `number`-th file where it tells which rows of a data file are deleted: beside that."""
-        return data_file.with_name(f"{job_id}-{number:04d}-delete.parquet")
-
 
 def table_folder(table: str) -> str:
     """Where a table's files are, relative to the hot tier and to every other."""

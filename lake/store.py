@@ -30,6 +30,8 @@ T = TypeVar("T")
 PART_BYTES = 16 << 20
 _MOST_PARTS = 10_000
 _PART_SUFFIX = ".part"
+# What of the environment says which store a bucket is of.
+WHICH_STORE = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_PROFILE")
 _ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")  # storage classes that must be restored before they can be read
 _RESTORED_DAYS = 3
 _REFUSED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")

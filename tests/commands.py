@@ -13,7 +13,10 @@ BASELAKE = (sys.executable, str(Path(sys.executable).with_name("baselake")))
 
 def start(lake: Path, *arguments: str | Path) -> subprocess.Popen[str]:
     """A command under way on a lake."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("BASELAKE_")}
+    kept = "BASELAKE_KEYRING"  # a lake that is encrypted needs it
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith("BASELAKE_") or key == kept
+    }
     environment["BASELAKE_LAKE"] = str(lake)
     return subprocess.Popen(
         [*BASELAKE, *map(str, arguments)],

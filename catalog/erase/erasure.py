@@ -52,6 +52,8 @@ from baselake.catalog.locks import held_lock
 from baselake.catalog.tiers.placement import mover_lock
 from baselake.catalog.tiers.removals import pending_removals
 from baselake.errors import LakeError, NotFoundError
+from baselake.lake.encryption import cipher_at
+from baselake.lake.keyring import destroy_keys, key_name, required_keyring
 from baselake.lake.location import delete_empty_folders, delete_location, location_exists, pieces_of, size_of
 from baselake.progress import QUIET, Progress
 
@@ -251,8 +253,12 @@ def _write_kept(catalog: Catalog, kept: KeptFile) -> tuple[str, MovedObject | No
     digest = hashlib.sha256(kept.content).hexdigest()
     path = catalog.layout.object_file(kept.run_id, kept.name, digest)
     # Not in the job's journal: its content says its name, so that the next try writes the very same file.
+    text = kept.content
+    if catalog.config.encrypted:
+        ring = required_keyring(catalog.config.encrypted, str(catalog.layout.root))
+        text = cipher_at(ring.make(key_name(str(path))), 0).update(text)
     with open(path, "wb") as out:
-        out.write(kept.content)
+        out.write(text)
         out.flush()
         os.fsync(out.fileno())
     relative = str(path.relative_to(catalog.layout.root))
@@ -321,6 +327,8 @@ def _destroy(catalog: Catalog, work: Work) -> None:
     for file in work.destroyed:
         delete_location(file.location)
         delete_empty_folders(file.location)
+    # Whoever has a copy of one of them has noise then: a backup, a tape, a mirror of the bucket.
+    destroy_keys(file.location for file in work.destroyed)
     for folder in sorted(catalog.layout.objects.rglob("*"), reverse=True):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

@@ -7,6 +7,7 @@ from pathlib import Path
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.erase.history import RowFile, history
 from baselake.catalog.erase.subject import Subject
+from baselake.lake.location import open_location
 
 _COMPRESSED = (".gz", ".bz2", ".zip", ".zst", ".pod5")
 # Signal of single reads, which a run of several samples has in common.
@@ -64,7 +65,8 @@ def kept_files(
 
 def _without(path: Path, subject: Subject) -> bytes | None:
     """A file's bytes without the sample; None where they do not name it."""
-    data = path.read_bytes()
+    with open_location(str(path)) as file:
+        data = file.read()
     if not subject.who.occurrences(data):
         return None
     try:

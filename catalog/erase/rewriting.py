@@ -20,7 +20,14 @@ from baselake.lake.checksum import SummedFile
 from baselake.lake.columns.blocks import encode_rows
 from baselake.lake.columns.codecs import NO_CONTIG, ContigBases
 from baselake.lake.location import open_location
-from baselake.lake.parquet import ZSTD_LEVEL, encodings_of, storage_error, sync_folder
+from baselake.lake.parquet import (
+    ZSTD_LEVEL,
+    encodings_of,
+    encrypted_if_keyed,
+    footer_bytes,
+    storage_error,
+    sync_folder,
+)
 from baselake.lake.schema import BLOCK_ROW, CODED, TABLES
 
 ROW_ID = "_ducklake_internal_row_id"
@@ -115,7 +122,7 @@ def rewrite_rows(
         try:
             out = SummedFile(open(path, "xb"))  # noqa: SIM115 - closed below, after it was made durable
             writer = pq.ParquetWriter(
-                out,
+                encrypted_if_keyed(out, path),
                 schema,
                 **how,
                 store_schema=False,
@@ -180,7 +187,7 @@ def rewrite_deletes(delete: DeleteFile, path: Path, target: Path, keep: np.ndarr
         rows = rows.set_column(place, rows.schema.field(name), column)
     try:
         out = SummedFile(open(path, "xb"))  # noqa: SIM115 - closed below, after it was made durable
-        pq.write_table(rows, out, compression="zstd", store_schema=False)
+        pq.write_table(rows, encrypted_if_keyed(out, path), compression="zstd", store_schema=False)
         _make_durable(out, path)
     except OSError as error:
         raise storage_error(error, path) from error
@@ -269,9 +276,9 @@ def _statistics(metadata: pq.FileMetaData, schema: pa.Schema) -> list[ColumnStat
                 bytes=sum(chunk.total_compressed_size for chunk in chunks),
                 values=sum(each.num_values for each in known),
                 nulls=sum(each.null_count for each in known),
-                text=text,
-                least=min((each.min for each in bounded), default=None) if whole else None,
-                greatest=max((each.max for each in bounded), default=None) if whole else None,
+                bounded=told,
+                least=str(min(each.min for each in bounded)) if whole and bounded else None,
+                greatest=str(max(each.max for each in bounded)) if whole and bounded else None,
             )
         )
     return found
@@ -285,7 +292,5 @@ def _make_durable(out: SummedFile, path: Path) -> None:
 
 
 def _footer(path: Path) -> int:
-    """Size of the footer: the four bytes before the closing magic (Parquet format, file layout)."""
-    with open(path, "rb") as file:
-        file.seek(-8, os.SEEK_END)
-        return int.from_bytes(file.read(4), "little")
+    with open_location(str(path)) as file:
+        return footer_bytes(file)

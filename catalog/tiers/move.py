@@ -15,6 +15,7 @@ import pyarrow as pa
 from xxhash import xxh3_128
 
 from baselake.catalog.catalog import Catalog
+from baselake.catalog.connection import duckdb_path
 from baselake.catalog.metadata import metadata_change
 from baselake.catalog.tiers.placement import HeldFile, Stores, locations_of, mover_lock
 from baselake.catalog.tiers.removals import Removal, pending_removals, remove_copies, rows_of
@@ -215,9 +216,9 @@ def _register(catalog: Catalog, copied: Sequence[_Copied]) -> list[_Copied]:
     for one in copied:
         stored, tier = one.relocation.file.stored, one.relocation.tier
         relative = one.relocation.file.path.removeprefix(table_folder(stored.table))
-        cold = "cold:" if kinds[tier] == "cold" else ""
+        shown = f"cold:{one.target}" if kinds[tier] == "cold" else duckdb_path(one.target, catalog.config)
         columns["name"].append(stored.name)
-        columns["path"].append(relative if tier == HOT else cold + one.target)
+        columns["path"].append(relative if tier == HOT else shown)
         columns["is_relative"].append(tier == HOT)
         columns["checksum"].append(one.checksum)
     rows = pa.table(columns)

@@ -121,6 +121,7 @@ def allow_s3(connection: duckdb.DuckDBPyConnection, access: S3Access) -> None:
 
 _COLD = re.compile(r"cold:([^\"'\n]+)")
 _REMOTE = re.compile(r"['\"]((?:s3|https?)://[^'\"\n]+)['\"]")
+_NO_PARQUET = re.compile(r"No magic bytes found at end of file '(?:encrypted://)?([^'\n]+)'")
 _LOCAL = re.compile(r"(?:Cannot open file|No files found that match the pattern) \"(/[^\"\n]+)\"")
 
 
@@ -158,6 +159,12 @@ def explained(text: str, tiers: Sequence[Tier]) -> StorageError | None:
                 where,
                 "See that it runs and AWS_ENDPOINT_URL is its address, then run the same command again",
             )
+    if found := _NO_PARQUET.search(text):
+        return StorageError(
+            "the file is damaged, or encrypted and its key is not in the keyring",
+            found[1],
+            "Run: baselake doctor",
+        )
     if found := _LOCAL.search(text):
         return StorageError(
             "the file is not there", found[1], "Mount the folder it is in, or restore it from another copy"

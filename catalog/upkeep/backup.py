@@ -20,7 +20,7 @@ from baselake.catalog.connection import BACKUP_TABLES, RELEASE, attach_copy, cop
 from baselake.catalog.metadata import metadata_change
 from baselake.catalog.upkeep.check import Finding, check, untold
 from baselake.catalog.upkeep.needed import Needed, needed_files
-from baselake.catalog.upkeep.repair import copies_in
+from baselake.catalog.upkeep.repair import copies_in, mirror_of
 from baselake.errors import StorageError
 from baselake.lake.checksum import file_checksum
 from baselake.lake.location import pieces_of, size_of, write_location
@@ -54,21 +54,25 @@ class Backup:
     findings: list[Finding]
 
 
-def backup(catalog: Catalog, path: Path, *, data: Path | None = None, progress: Progress = QUIET) -> Backup:
+def backup(
+    catalog: Catalog, path: Path, *, data: str | os.PathLike[str] | None = None, progress: Progress = QUIET
+) -> Backup:
     """Write the catalog to a file; others read and commit meanwhile, nobody removes files.
 
     Args:
         catalog: the lake, open for writing where `data` is given: it remembers the folder.
         path: the file to write, in place of what is there.
-        data: a folder that takes copies of the files the catalog needs and that are not in it yet; each is checked as
-            it is copied. None: no copies are made.
+        data: a folder, or a prefix on S3, that takes copies of the files the catalog needs and that are not in it yet;
+            each is checked as it is copied. None: no copies are made.
         progress: counts bytes.
 
     Raises:
+        InputError: `data` is neither a folder nor a URL of a store.
         LakeError: another process maintains the lake, or the catalog cannot be read.
         StorageError: the disk is full or fails.
     """
     layout, config = catalog.layout, catalog.config
+    place = mirror_of(data) if data is not None else None
     part = path.with_name(f".{path.name}.part")
     backend = backend_of(layout, config)
     with backend.maintenance_lock(config.commit_timeout_seconds):
@@ -91,12 +95,12 @@ def backup(catalog: Catalog, path: Path, *, data: Path | None = None, progress: 
             raise storage_error(error, path) from error
         finally:
             part.unlink(missing_ok=True)
-        copied, findings = ([], []) if data is None else _copy_data(catalog, needed, data, progress)
-        if data is not None:
+        copied, findings = ([], []) if place is None else _copy_data(catalog, needed, place, progress)
+        if place is not None:
             with metadata_change(catalog, "where a backup is") as cursor:
                 table = "__ducklake_metadata_lake.baselake_backup_folders"
-                cursor.execute(f"DELETE FROM {table} WHERE folder = ?", [str(data.resolve())])
-                cursor.execute(f"INSERT INTO {table} VALUES (?, ?)", [str(data.resolve()), int(time.time())])
+                cursor.execute(f"DELETE FROM {table} WHERE folder = ?", [place])
+                cursor.execute(f"INSERT INTO {table} VALUES (?, ?)", [place, int(time.time())])
     return Backup(
         snapshot=snapshot,
         files=len(needed),
@@ -163,7 +167,7 @@ def _write_manifest(part: Path, needed: list[Needed], facts: dict[str, str]) -> 
 
 
 def _copy_data(
-    catalog: Catalog, needed: list[Needed], data: Path, progress: Progress
+    catalog: Catalog, needed: list[Needed], data: str, progress: Progress
 ) -> tuple[list[Needed], list[Finding]]:
     """Copy what is not there yet: a file's name stands for one content, so that one of the same size is the same."""
     new = [file for file in needed if not _is_there(file, data)]
@@ -176,7 +180,7 @@ def _copy_data(
         def copy(file: Needed) -> Finding | None:
             checked = check(file, quick=False)
             if checked.finding is None or checked.finding.kind == "stale size":
-                (target,) = copies_in([str(data)], file)
+                (target,) = copies_in([data], file)
                 write_location(target, pieces_of(file.location), size_of(file.location))
                 checked = check(replace(file, location=target), quick=False)
             task.advance(file.bytes or 0)
@@ -187,8 +191,8 @@ def _copy_data(
     return [file for file in new if file.path not in bad], findings
 
 
-def _is_there(file: Needed, data: Path) -> bool:
-    (target,) = copies_in([str(data)], file)
+def _is_there(file: Needed, data: str) -> bool:
+    (target,) = copies_in([data], file)
     try:
         return size_of(target) == size_of(file.location)
     except FileNotFoundError:

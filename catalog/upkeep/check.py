@@ -10,11 +10,13 @@ from xxhash import xxh3_128
 
 from baselake.catalog.upkeep.needed import Needed, index_text
 from baselake.errors import BaselakeError
-from baselake.lake.location import open_location
+from baselake.lake.keyring import keyring
+from baselake.lake.location import key_of, open_location, open_stored
 
 _PIECE = 1 << 20
 # How a Parquet file ends whose footer can be read with its key alone (Parquet modular encryption).
 _ENCRYPTED = b"PARE"
+_MAGIC = b"PAR1"
 # What each kind of finding means and what is to be done; `doctor --repair` does it where it can.
 _MEND = "baselake doctor --repair, with --from BACKUP where the copy is there"
 _REMEDIES = {
@@ -25,6 +27,8 @@ _REMEDIES = {
     "unreadable": "Mend the store (disk, network, permissions), then run baselake doctor again",
     "no Parquet": f"Bring it back from a backup: {_MEND}",
     "stale size": "Only the catalog's figure is wrong, and queries may fail by it: baselake doctor --repair",
+    "no key": "Bring the key back from a copy of the keyring: without it the file is lost, and all copies of it",
+    "stray key": "No file of the lake has this name: baselake doctor --repair destroys the key",
     "row count": "The catalog counts other rows than there are; report it, and restore the catalog from a backup",
     "orphan": "Nothing refers to it: baselake doctor --repair removes it when it is old enough",
     "dead job": "The next writer clears up after it, and so does baselake doctor --repair",
@@ -36,7 +40,8 @@ class Finding:
     """One thing that is wrong.
 
     Attributes:
-        kind: missing, truncated, grown, damaged, unreadable, no Parquet, stale size, row count, orphan or dead job.
+        kind: missing, truncated, grown, damaged, unreadable, no Parquet, no key, stale size, row count, orphan,
+            stray key or dead job.
         path: relative to the lake, or absolute path or URL.
         table: whose; None: of no table.
         what: what was found against what should be.
@@ -113,7 +118,9 @@ def check(needed: Needed, *, quick: bool) -> Checked:
         quick: do not read it all: its size and footer only.
     """
     try:
-        with open_location(needed.location) as file:
+        # What came into the lake by its SHA-256 is known by what it is, what was written here by how it is stored.
+        opened = open_location if needed.algorithm == "sha256" else open_stored
+        with opened(needed.location) as file:
             size = file.seek(0, 2)
             file.seek(0)
             return _check(needed, file, size, quick=quick)
@@ -146,7 +153,8 @@ def _check(needed: Needed, file: BinaryIO, size: int, *, quick: bool) -> Checked
             what = f"its checksum is {summed}, not {needed.checksum}"
             return Checked(needed=needed, finding=finding(needed, "damaged", what))
     if needed.rows is not None:
-        wrong = _footer(needed, file)
+        with open_location(needed.location) as plain:
+            wrong = _footer(needed, plain)
         if wrong is not None:
             return Checked(needed=needed, finding=wrong)
     # The bytes are those that came: where a size is another one, it was noted wrongly.
@@ -174,6 +182,9 @@ def _footer(needed: Needed, file: BinaryIO) -> Finding | None:
     try:
         rows = pq.ParquetFile(file).metadata.num_rows
     except (pa.ArrowException, OSError) as error:
+        file.seek(0)
+        if keyring() is not None and key_of(needed.location) is None and file.read(4) != _MAGIC:
+            return finding(needed, "no key", "it is encrypted, and the keyring has no key of its name")
         return finding(needed, "no Parquet", f"its footer cannot be read ({str(error).splitlines()[0]})")
     if rows != needed.rows:
         return finding(needed, "row count", f"it has {rows:,} rows, the catalog says {needed.rows:,}")

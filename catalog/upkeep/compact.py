@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.connection import quoted
+from baselake.catalog.connection import duckdb_path, quoted
 from baselake.catalog.job import Job, Transaction
 from baselake.errors import LakeError, NotFoundError
 from baselake.lake.schema import BLOCK_ROW, TABLES, TableSpec, shown_name, stored_name
@@ -277,9 +277,9 @@ def _rows(catalog: Catalog, files: Sequence[LiveFile]) -> Iterator[pa.RecordBatc
         stream = catalog.stream_records
     if spec is not None and spec.sort_by:
         order = ", ".join(f'"{column}"' for column in (*spec.sort_by, "rowid"))
-        queries = [f'SELECT {columns} FROM "{stored}" WHERE {_where(files)} ORDER BY {order}']
+        queries = [f'SELECT {columns} FROM "{stored}" WHERE {_where(catalog, files)} ORDER BY {order}']
     else:
-        queries = [f'SELECT {columns} FROM "{stored}" WHERE {_where([file])}' for file in files]
+        queries = [f'SELECT {columns} FROM "{stored}" WHERE {_where(catalog, [file])}' for file in files]
     for query in queries:
         for batch in stream(query):
             if batch.num_rows:
@@ -292,7 +292,7 @@ def _exchange(catalog: Catalog, tx: Transaction, files: Sequence[LiveFile]) -> N
         raise _ChangedError
     rows = sum(map(_left, files))
     if rows:
-        (deleted,) = tx.query(f'DELETE FROM "{stored_name(files[0].table)}" WHERE {_where(files)}')[
+        (deleted,) = tx.query(f'DELETE FROM "{stored_name(files[0].table)}" WHERE {_where(catalog, files)}')[
             "Count"
         ].to_pylist()
         if deleted != rows:
@@ -309,14 +309,14 @@ def _unchanged(catalog: Catalog, files: Sequence[LiveFile]) -> bool:
     return all(now.get(file.file_id) == file for file in files)
 
 
-def _where(files: Sequence[LiveFile]) -> str:
+def _where(catalog: Catalog, files: Sequence[LiveFile]) -> str:
     """The rows of files of one partition; what the partition says lets DuckLake skip other files unlooked at."""
     partition = zip(files[0].columns or [], files[0].partition or [], strict=True)
     conditions = [
         f'"{column}" IS NULL' if value is None else f'"{column}" = {quoted(value)}'
         for column, value in partition
     ]
-    names = ", ".join(quoted(file.location) for file in files)
+    names = ", ".join(quoted(duckdb_path(file.location, catalog.config)) for file in files)
     return " AND ".join([*conditions, f"filename IN ({names})"])
 
 

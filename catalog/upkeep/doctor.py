@@ -14,9 +14,10 @@ from baselake.catalog.job import sweep
 from baselake.catalog.tiers.removals import pending_removals
 from baselake.catalog.upkeep.check import Checked, Finding, check, stray, untold
 from baselake.catalog.upkeep.needed import Needed, assemblies, data_files, kept_objects, needed_files
-from baselake.catalog.upkeep.orphans import Orphan, dead_jobs, find_orphans
+from baselake.catalog.upkeep.orphans import Orphan, dead_jobs, find_orphans, stray_keys
 from baselake.catalog.upkeep.repair import copies_in, correct_size, restore_file
 from baselake.errors import LakeError
+from baselake.lake.keyring import destroy_keys
 from baselake.progress import QUIET, Progress
 
 SAFE_AGE = timedelta(days=1)
@@ -150,6 +151,9 @@ def _examine(
     if told:
         orphans = find_orphans(catalog, lambda: needed_files(catalog)[0], others.vouched)
         findings += [_orphan(catalog, orphan, repair) for orphan in orphans]
+        if catalog.config.encrypted:
+            strays = stray_keys(catalog, lambda: needed_files(catalog)[0], others.vouched)
+            findings += [_stray_key(name, repair) for name in strays]
     return Report(
         files=len(checked),
         bytes=sum(one.bytes or 0 for one in checked),
@@ -228,6 +232,14 @@ def _orphan(catalog: Catalog, orphan: Orphan, repair: Repair | None) -> Finding:
     if age < repair.safe_age:
         return replace(found, outcome=f"left: it is younger than {repair.safe_age}")
     orphan.path.unlink(missing_ok=True)
+    return replace(found, outcome="repaired")
+
+
+def _stray_key(name: str, repair: Repair | None) -> Finding:
+    found = stray("stray key", name, "no file of the lake has this name")
+    if repair is None:
+        return found
+    destroy_keys([name])
     return replace(found, outcome="repaired")
 
 

@@ -22,6 +22,7 @@ from baselake.catalog.restore import keep_shared_files
 from baselake.catalog.snapshots import pinned_snapshots
 from baselake.catalog.upkeep.objects import UP, schedule_objects
 from baselake.errors import LakeError
+from baselake.lake.keyring import destroy_keys
 from baselake.lake.location import delete_location
 from baselake.progress import QUIET, Progress
 
@@ -135,6 +136,7 @@ def _remove(catalog: Catalog, files: Sequence[dict[str, Any]], progress: Progres
     with progress.task("remove files", total=len(files), unit="files") as task:
         for file in files:
             delete_location(str(file["location"]))
+            destroy_keys([str(file["location"])])
             task.advance()
     gone = pa.table({"path": [file["path"] for file in files], "name": [file["name"] for file in files]})
     backend = backend_of(catalog.layout, catalog.config)

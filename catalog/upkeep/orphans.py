@@ -15,6 +15,7 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.locks import try_lock
 from baselake.catalog.upkeep.expire import scheduled_files
 from baselake.catalog.upkeep.needed import Needed
+from baselake.lake.keyring import key_name, required_keyring
 
 _SPILL = "duckdb"  # in scratch/; DuckDB's own, which it empties itself
 
@@ -59,6 +60,35 @@ def find_orphans(
         for path in sorted(found)
         if path.exists()
     ]
+
+
+def stray_keys(
+    catalog: Catalog,
+    needed: Callable[[], Collection[Needed]],
+    vouched: Callable[[Catalog], Collection[str]],
+) -> list[str]:
+    """Names in the keyring of an encrypted lake that no file of it has; arguments as `find_orphans`.
+
+    Raises:
+        StorageError: the keyring cannot be read.
+    """
+    ring = required_keyring(catalog.config.encrypted, str(catalog.layout.root))
+
+    def unknown(names: Collection[str]) -> set[str]:
+        journaled = {key_name(str(path)) for path in living_files(catalog)}
+        known = {key_name(str(path)) for path in _known(catalog, needed(), vouched)}
+        folders = (catalog.layout.data, catalog.layout.objects)
+        there = {
+            key_name(str(path)) for folder in folders for path, _ in _files(folder)
+        }  # orphans may yet be wanted
+        return set(names) - journaled - known - there
+
+    found = unknown(ring.names())
+    if found:
+        # A transaction may have been writing them, and somebody may have committed them since.
+        with backend_of(catalog.layout, catalog.config).commit_lock(catalog.config.commit_timeout_seconds):
+            found = unknown(found)
+    return sorted(found)
 
 
 def living_files(catalog: Catalog) -> set[Path]:

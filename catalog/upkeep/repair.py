@@ -1,5 +1,6 @@
 """Bringing a file back from another copy of it, and setting figures right."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -7,8 +8,9 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.metadata import metadata_change
 from baselake.catalog.upkeep.check import Checked, check
 from baselake.catalog.upkeep.needed import Needed, index_text
-from baselake.errors import BaselakeError
+from baselake.errors import BaselakeError, InputError
 from baselake.lake.location import pieces_of, size_of, write_location
+from baselake.lake.store import check_url
 
 
 def restore_file(needed: Needed, copies: Sequence[str]) -> str:
@@ -61,6 +63,28 @@ def correct_size(catalog: Catalog, checked: Checked) -> str:
             [checked.bytes, name],
         )
     return "repaired"
+
+
+def mirror_of(place: str | os.PathLike[str]) -> str:
+    """A folder, or a prefix on S3, that mirrors a lake: its absolute path or URL.
+
+    Raises:
+        InputError: it is neither.
+    """
+    text = os.fspath(place)
+    return check_url(text if "://" in text else os.path.abspath(text))
+
+
+def existing_mirror(place: str | os.PathLike[str]) -> str:
+    """Likewise, of one that files are to come from.
+
+    Raises:
+        InputError: it is neither, or there is no such folder.
+    """
+    found = mirror_of(place)
+    if "://" not in found and not os.path.isdir(found):
+        raise InputError("there is no such folder", found, "Mount it, or give another one")
+    return found
 
 
 def copies_in(folders: Sequence[str], needed: Needed) -> list[str]:

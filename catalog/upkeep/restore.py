@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,8 +16,8 @@ from baselake.catalog.upkeep.backup import FACTS, FORMAT
 from baselake.catalog.upkeep.check import check
 from baselake.catalog.upkeep.doctor import Report, examine
 from baselake.catalog.upkeep.needed import Needed, data_files, needed_files
-from baselake.catalog.upkeep.repair import copies_in
-from baselake.config import Config, check_database_url, keep_catalog, load_config
+from baselake.catalog.upkeep.repair import copies_in, existing_mirror
+from baselake.config import Config, check_database_url, keep_setting, load_config
 from baselake.errors import ConflictError, InputError
 from baselake.lake.location import pieces_of, size_of, write_location
 from baselake.lake.partition import LakeLayout
@@ -44,7 +45,7 @@ def restore(
     config: Config | None = None,
     *,
     catalog: str | None = None,
-    data: Sequence[Path] = (),
+    data: Sequence[str | os.PathLike[str]] = (),
     quick: bool = False,
     progress: Progress = QUIET,
 ) -> Restored:
@@ -59,19 +60,23 @@ def restore(
         config: settings; None reads `baselake.toml` and the environment.
         catalog: URL of an empty PostgreSQL database for the catalog; None: what the folder's settings say, else
             SQLite.
-        data: folders made by `backup` with `data`, to bring files from that are not in the lake.
+        data: folders, or prefixes on S3, made by `backup` with `data`, to bring files from that are not in the lake.
         quick: do not read whole what was in the lake already, as `doctor --quick`.
         progress: counts files.
 
     Raises:
         ConflictError: there is a catalog already, or the folder holds something that is not a lake.
-        InputError: the file is no backup, or the URL is none.
+        InputError: the file is no backup, there is no such folder, or a URL is none.
         LakeError: the database cannot be reached, or the backup is of a newer release.
         StorageError: the disk is full or fails.
     """
     layout = LakeLayout(lake.resolve())
     facts = _facts(file)
     config = config if config is not None else load_config(layout.root, os.environ)
+    folders = [existing_mirror(place) for place in data]
+    if not layout.settings.is_file():
+        # Whether its files are encrypted is to be known before the first of them is read.
+        config = replace(config, encrypted=str(tomllib.loads(facts["settings"]).get("encrypted", "")))
     if catalog is not None:
         config = replace(config, catalog=check_database_url(catalog, "--catalog"))
     if not layout.data.is_dir():
@@ -87,7 +92,7 @@ def restore(
         backend.maintenance_lock(config.commit_timeout_seconds),
         backend.commit_lock(config.commit_timeout_seconds),
     ):
-        copied = _bring(layout, config, file, data, progress)
+        copied = _bring(layout, config, file, folders, progress)
         backend.create(partial(_fill, layout, config, file))
         if not layout.settings.is_file() and facts["settings"]:
             kept = [
@@ -95,7 +100,7 @@ def restore(
             ]
             layout.settings.write_text("".join(kept))
         if catalog is not None:
-            keep_catalog(layout.root, catalog)
+            keep_setting(layout.root, "catalog", catalog)
     with connect(layout.root, config, damaged=True) as opened:
         report = examine(opened, quick=quick, progress=progress)
     return Restored(snapshot=int(facts["snapshot"]), copied=copied, report=report)
@@ -119,12 +124,11 @@ def _facts(file: Path) -> dict[str, str]:
     return facts
 
 
-def _bring(layout: LakeLayout, config: Config, file: Path, data: Sequence[Path], progress: Progress) -> int:
-    """Bring what is not in the lake from folders of copies; the number of files brought.
+def _bring(layout: LakeLayout, config: Config, file: Path, folders: Sequence[str], progress: Progress) -> int:
+    """Bring what is not in the lake from places of copies; the number of files brought.
 
     Data files first: by them the tables are read that tell of the others.
     """
-    folders = [str(folder.resolve()) for folder in data]
     copy = Catalog(layout, replace(config, catalog=""), attach_copy(layout, config, file))
     try:
         if not folders:

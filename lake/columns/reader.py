@@ -16,7 +16,7 @@ from baselake.lake.columns import codecs
 from baselake.lake.columns.blocks import numbers_of, plain
 from baselake.lake.columns.codecs import NO_CONTIG, ContigBases, Placement
 from baselake.lake.fasta import References
-from baselake.lake.location import open_location, reading
+from baselake.lake.location import key_of, open_location, reading, stored_location
 from baselake.lake.schema import CODED
 
 # Of decoded columns and of values read, in memory: some dozen blocks.
@@ -161,8 +161,9 @@ class BlockReader:
             return self._files[path]
 
 
-def _open_file(location: str) -> pq.ParquetFile:
-    if "://" in location:
+def _open_file(path: str) -> pq.ParquetFile:
+    location = stored_location(path)
+    if "://" in location or key_of(location) is not None:
         return pq.ParquetFile(open_location(location))
     return pq.ParquetFile(location, memory_map=True)
 

@@ -43,6 +43,9 @@ class Config:
             user's configuration folder. `BASELAKE_KEYS`.
         audit_reads: queries and exports are set down in the audit too, and refused where they cannot be. It is the
             lake's: only `baselake.toml` has it.
+        encrypted: the identity by which a lake whose files are encrypted knows its keyring; empty: files are plain. It
+            is the lake's: `baselake init --encrypt` writes it into `baselake.toml`. The keyring itself is in
+            `BASELAKE_KEYRING` alone (`lake/keyring.py`).
         quality_bins: base qualities are put into so many bins on import, 4 or 8; 0: they stay as they come.
             `BASELAKE_QUALITY_BINS`.
         node: the name of this machine, in lineage, leases of work and zones of tiers. It is no lake's: only
@@ -57,6 +60,7 @@ class Config:
     catalog: str = ""
     keys: str = ""
     audit_reads: bool = False
+    encrypted: str = ""
     quality_bins: int = 0
     node: str = field(default_factory=socket.gethostname)
     zone: str = ""
@@ -119,7 +123,7 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
 
     known = {one.name for one in fields(Config)} - {"node", "zone"}
     values: dict[str, Any] = {}
-    catalog = keys = ""
+    catalog = keys = encrypted = ""
     audit_reads = False
     for key, (value, where) in chosen.items():
         if key not in known:
@@ -139,6 +143,9 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
         if key == "keys":
             keys = str(value)
             continue
+        if key == "encrypted":
+            encrypted = str(value)
+            continue
         try:
             number = parse_bytes(str(value)) if key == "memory_bytes" else int(str(value))
         except ValueError:
@@ -146,7 +153,9 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
         if number < 1:
             raise InputError(f"{value!r} is not a positive number", where, "Give a number from 1 up")
         values[key] = number
-    config = replace(default_config(), catalog=catalog, keys=keys, audit_reads=audit_reads, **values)
+    config = replace(
+        default_config(), catalog=catalog, keys=keys, audit_reads=audit_reads, encrypted=encrypted, **values
+    )
     return replace(
         config, node=environ.get("BASELAKE_NODE") or config.node, zone=environ.get("BASELAKE_ZONE", "")
     )
@@ -195,10 +204,10 @@ def check_database_url(url: str, where: str) -> str:
     return url
 
 
-def keep_catalog(lake: Path, url: str) -> None:
-    """Write into a lake's settings where its catalog is; settings that are there already stay."""
+def keep_setting(lake: Path, key: str, value: str) -> None:
+    """Write into a lake's settings one that is text; those that are there already stay."""
     path = lake / SETTINGS
-    line = f"catalog = {json.dumps(url)}\n"  # a JSON string is a TOML string too
+    line = f"{key} = {json.dumps(value)}\n"  # a JSON string is a TOML string too
     text = path.read_text() if path.is_file() else ""
     if line in text.splitlines(keepends=True):
         return

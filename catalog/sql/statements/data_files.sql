@@ -19,7 +19,7 @@ partitions AS (
 )
 SELECT
     f.data_file_id AS file_id, f.table_id, t.table_name AS "table", t.folder,
-    CASE WHEN f.path_is_relative THEN $data || t.folder || f.path ELSE f.path END AS location,
+    CASE WHEN f.path_is_relative THEN $data || t.folder || f.path ELSE regexp_replace(f.path, '^(cold:|encrypted://)', '') END AS location,
     f.record_count AS rows, f.file_size_bytes AS bytes, f.row_id_start, f.begin_snapshot, f.end_snapshot,
     f.encryption_key, k.checksum, p."partition"
 FROM __ducklake_metadata_lake.ducklake_data_file AS f

@@ -7,7 +7,7 @@ WITH tables AS (
 )
 SELECT
     f.delete_file_id AS file_id, f.data_file_id, f.begin_snapshot, t.folder,
-    CASE WHEN f.path_is_relative THEN $data || t.folder || f.path ELSE f.path END AS location,
+    CASE WHEN f.path_is_relative THEN $data || t.folder || f.path ELSE regexp_replace(f.path, '^(cold:|encrypted://)', '') END AS location,
     k.checksum, f.file_size_bytes AS bytes
 FROM __ducklake_metadata_lake.ducklake_delete_file AS f
 JOIN tables AS t USING (table_id)

@@ -9,7 +9,7 @@ SELECT
     split_part(f.path, '/', -1) AS name, f.data_file_id AS file_id,
     CASE
         WHEN f.path_is_relative THEN $data || t.folder || f.path
-        ELSE regexp_replace(f.path, '^cold:', '')
+        ELSE regexp_replace(f.path, '^(cold:|encrypted://)', '')
     END AS location
 FROM __ducklake_metadata_lake.ducklake_data_file AS f
 JOIN tables AS t USING (table_id)

@@ -22,7 +22,7 @@ held AS (
         ON d.data_file_id = f.data_file_id
         AND d.begin_snapshot <= m.snapshot AND (d.end_snapshot IS NULL OR d.end_snapshot > m.snapshot)
 )
-SELECT * EXCLUDE (data_relative, deletes_relative, folder),
+SELECT * EXCLUDE (data_relative, deletes_relative),
     CASE WHEN data_relative THEN $data || folder || data_path ELSE data_path END AS location,
     CASE WHEN deletes_relative THEN $data || folder || deletes_path ELSE deletes_path END AS deletes_location
 FROM held

@@ -21,7 +21,7 @@ SELECT
     split_part(f.path, '/', -1) AS name, f.kind, t.table_name AS "table", f.file_id,
     CASE
         WHEN f.path_is_relative THEN $data || t.folder || f.path
-        ELSE regexp_replace(f.path, '^cold:', '')
+        ELSE regexp_replace(f.path, '^(cold:|encrypted://)', '')
     END AS location,
     f.bytes, k.bytes AS written_bytes, k.checksum, f.rows, f.begin_snapshot, f.end_snapshot, k.written
 FROM files AS f

@@ -17,7 +17,7 @@ SELECT
     s.sample_id, f.file_size_bytes AS bytes,
     CASE
         WHEN f.path_is_relative THEN $data || t.folder || f.path
-        ELSE regexp_replace(f.path, '^cold:', '')
+        ELSE regexp_replace(f.path, '^(cold:|encrypted://)', '')
     END AS location
 FROM __ducklake_metadata_lake.ducklake_data_file AS f
 JOIN tables AS t USING (table_id)

@@ -2,8 +2,9 @@
 -- that was imported and for each lane of a run folder.
 CREATE OR REPLACE VIEW variant_lineage AS
 SELECT
-    g.reference, g.sample_id, g.variant_id, g.contig, g.start, g.filename AS data_file, l.job_id, l.operation, l.tool,
-    l.version, l.parameters, l.device, l.node, l.started, l.finished, s.* EXCLUDE (job_id, reference, sample_id)
+    g.reference, g.sample_id, g.variant_id, g.contig, g.start,
+    regexp_replace(g.filename, '^encrypted://', '') AS data_file, l.job_id, l.operation, l.tool, l.version,
+    l.parameters, l.device, l.node, l.started, l.finished, s.* EXCLUDE (job_id, reference, sample_id)
 FROM genotypes AS g
 LEFT JOIN (
     SELECT o.job_id AS writer_id, l.* FROM job_origins AS o JOIN lineage AS l ON l.job_id = o.origin_id

@@ -17,11 +17,11 @@ from baselake.cli.options import common, open_for_writing
 )
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Copy the files that the catalog needs into this folder, those that are not there yet.",
+    metavar="FOLDER|URL",
+    help="Copy the files that the catalog needs into this folder or s3://BUCKET/PREFIX, those that are not there yet.",
 )
 @common
-def command(output: Path, data: Path | None) -> int:
+def command(output: Path, data: str | None) -> int:
     """Copy the catalog as it is at one moment, with a list of every file it needs; others go on writing.
 
     A file is checked as it is copied. Exit status 1 where one could not be: baselake doctor tells more.

@@ -2,7 +2,6 @@
 
 import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -24,8 +23,8 @@ _COLUMNS = ("kind", "path", "table", "what", "concerns", "remedy", "outcome")
     "--from",
     "folders",
     multiple=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="With --repair: a folder made by `baselake backup --data`, beside those the lake knows of.",
+    metavar="FOLDER|URL",
+    help="With --repair: what `baselake backup --data` made, beside those that the lake knows of.",
 )
 @click.option(
     "--orphan-age",
@@ -37,7 +36,7 @@ _COLUMNS = ("kind", "path", "table", "what", "concerns", "remedy", "outcome")
 @format_option
 @common
 def command(
-    quick: bool, repair: bool, folders: tuple[Path, ...], orphan_age: timedelta, format_: str | None
+    quick: bool, repair: bool, folders: tuple[str, ...], orphan_age: timedelta, format_: str | None
 ) -> int:
     """Check every file of every snapshot: there, as large and with the bytes that came, readable, its rows counted.
 
@@ -47,11 +46,12 @@ def command(
     import pyarrow as pa
 
     from baselake.catalog.upkeep.doctor import Repair
+    from baselake.catalog.upkeep.repair import existing_mirror
     from baselake.cli.render import write_table
 
     if folders and not repair:
         raise click.UsageError("--from is for --repair")
-    places = [str(folder.resolve()) for folder in folders]
+    places = [existing_mirror(folder) for folder in folders]
     with open_for_mending() as lake:
         report = lake.doctor(
             quick=quick, repair=Repair(folders=places, safe_age=orphan_age) if repair else None

@@ -14,6 +14,7 @@ baselake, 130 interrupted. Settings: `BASELAKE_LAKE`, `BASELAKE_THREADS`, `BASEL
 `BASELAKE_COMMIT_TIMEOUT_SECONDS`, `BASELAKE_TIER_GRACE_SECONDS`, or `baselake.toml` in the lake's folder with
 `threads`, `memory_bytes`, `commit_timeout_seconds` and `tier_grace_seconds`; also `keys` (`BASELAKE_KEYS`) and
 `audit_reads`, for which see erase.md, and `quality_bins` (`BASELAKE_QUALITY_BINS`), for which see columns.md.
+`BASELAKE_KEYRING` says where the keys of an encrypted lake are, for which see encryption.md.
 `BASELAKE_NODE` and `BASELAKE_ZONE` say where this machine stands, for which see work.md.
 """
 

@@ -17,12 +17,13 @@ from baselake.cli.options import common, lake_folder, progress
 @click.option(
     "--data",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Bring files that are not in the lake from this folder, made by `baselake backup --data`.",
+    metavar="FOLDER|URL",
+    help="Bring files that are not in the lake from this folder or s3://BUCKET/PREFIX, which `baselake backup --data`"
+    " made.",
 )
 @click.option("--quick", is_flag=True, help="Do not read files whole that were in the lake already.")
 @common
-def command(file: Path, catalog: str | None, data: tuple[Path, ...], quick: bool) -> int:
+def command(file: Path, catalog: str | None, data: tuple[str, ...], quick: bool) -> int:
     """Make the lake of a backup FILE in the lake's folder, which has no catalog; its data may be there.
 
     Then every file is checked, as `baselake doctor` does; what is missing is named, and the exit status 1. Backup and

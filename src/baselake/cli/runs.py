@@ -1,6 +1,8 @@
 """`baselake runs`."""
 
+import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -94,6 +96,24 @@ def report(run: str, output: Path, at: str | None) -> None:
     with open_for_export(at) as lake:
         for path in export_demultiplexing(lake.catalog, run, output):
             click.echo(path)
+
+
+@command.command("file")
+@click.argument("run")
+@click.argument("name")
+@click.option(
+    "-o",
+    "--output",
+    type=click.File("wb", lazy=False, atomic=True),
+    default="-",
+    help="The file to write.  [default: standard output]",
+)
+@at_option
+@common
+def file(run: str, name: str, output: BinaryIO, at: str | None) -> None:
+    """Give back a file that was kept as it came with RUN, by its path in the run's folder, as `objects` has it."""
+    with open_for_export(at) as lake, lake.kept_file(run, name) as kept:
+        shutil.copyfileobj(kept, output)
 
 
 @command.command("assign")
