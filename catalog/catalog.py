@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -398,12 +399,11 @@ def create(
                 "Leave --catalog out, or make another lake",
             )
         config = replace(config, catalog=catalog)
-    if encrypted and not config.encrypted:
+    if encrypted:
         connections.refuse_strangers(layout)
-        identity = begin_keyring(str(layout.root))
-        layout.root.mkdir(parents=True, exist_ok=True)
-        # Before there is a file: one that a crash leaves then is a lake's without files.
-        keep_setting(layout.root, "encrypted", identity)
+        identity = begin_keyring(
+            config.encrypted, str(layout.root), partial(keep_setting, layout.root, "encrypted")
+        )
         config = replace(config, encrypted=identity)
     made = connections.create_lake(layout, config)
     if catalog is not None:

@@ -7,7 +7,7 @@ is to be read: without it all copies that there ever were of the file, in backup
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 
 from baselake.errors import ConflictError, StorageError
@@ -37,12 +37,8 @@ class Keyring:
         """Make it the keyring of a lake, by the lake's identity.
 
         Raises:
-            ConflictError: it is another one's.
             StorageError: the store fails.
         """
-        if self.owner() is not None:
-            where, remedy = f"{VARIABLE}={self.url}", "Choose another folder: each lake has its own"
-            raise ConflictError("the keyring is another lake's", where, remedy)
         text = lake.encode() + b"\n"
         self._store.put(_MARK, [text], len(text))
 
@@ -128,24 +124,33 @@ def _opened() -> Keyring | None:
     return _store(url, *map(os.environ.get, WHICH_STORE)) if url else None
 
 
-def begin_keyring(where: str) -> str:
-    """Make this process' keyring that of a new encrypted lake; the lake's identity.
+def begin_keyring(lake: str, where: str, keep: Callable[[str], None]) -> str:
+    """Make this process' keyring that of an encrypted lake; the lake's identity.
 
     Args:
+        lake: its identity; empty: it has none yet.
         where: the lake as errors call it.
+        keep: writes a new identity into the lake. What a crash after that leaves undone is done by the next call.
 
     Raises:
-        ConflictError: it is another one's.
+        ConflictError: the keyring is another lake's.
         StorageError: this process has none, or its store fails.
     """
     ring = _opened()
     if ring is None:
         remedy = f"Set {VARIABLE} to an empty folder, or a prefix on S3, that is not in the lake"
         raise StorageError("there is no keyring for the keys of its files", where, remedy)
-    identity = secrets.token_hex(16)
-    ring.begin(identity)
+    owner = ring.owner()
+    if owner not in (None, lake):
+        told, remedy = f"{VARIABLE}={ring.url}", "Choose another folder: each lake has its own"
+        raise ConflictError("the keyring is another lake's", told, remedy)
+    if not lake:
+        lake = secrets.token_hex(16)
+        keep(lake)
+    if owner is None:
+        ring.begin(lake)
     _IN_USE[os.environ[VARIABLE]] = ring
-    return identity
+    return lake
 
 
 def required_keyring(lake: str, where: str) -> Keyring:

@@ -51,7 +51,7 @@ class Lake:
 
     def ingest(
         self,
-        paths: Iterable[str | os.PathLike[str]],
+        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         *,
         sample: str | None = None,
         library: str | None = None,
@@ -65,7 +65,7 @@ class Lake:
         """Import run folders and FASTQ, SAM, BAM, CRAM, VCF or BCF files, each content once.
 
         Args:
-            paths: sequencers' run folders, files, or folders of files.
+            paths: sequencers' run folders, files, or folders of files; or one of them.
             sample: the sample they are of; None takes it from read groups or file names.
             library: the library; None takes it from read groups, or the sample's name.
             reference: the assembly that alignments or calls are on; None finds it by the header's sequences.
@@ -84,6 +84,8 @@ class Lake:
         from baselake.ingest.files import ingest_files
         from baselake.ingest.run_source import RunOptions
 
+        if isinstance(paths, str | os.PathLike):  # whose letters would else be taken for paths
+            paths = [paths]
         run = RunOptions(
             sample_sheet=Path(sample_sheet) if sample_sheet is not None else None,
             allow_missing=frozenset(allow_missing),

@@ -211,6 +211,7 @@ def keep_setting(lake: Path, key: str, value: str) -> None:
     text = path.read_text() if path.is_file() else ""
     if line in text.splitlines(keepends=True):
         return
+    lake.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text(line + text)  # before any [table]
     os.replace(part, path)

@@ -68,7 +68,7 @@ def test_a_file_is_decrypted_when_the_keyring_has_its_key(ring: Keyring, tmp_pat
     path.write_bytes(b"plain")
     with open_location(str(path)) as file:
         assert file.read() == b"plain"  # no lake of this process is encrypted
-    begin_keyring("/lake")
+    begin_keyring("", "/lake", lambda lake: None)
     with open_location(str(path)) as file:
         assert file.read() == b"plain"  # older than the lake's encryption
     path = tmp_path / "J-0002.parquet"
@@ -97,21 +97,38 @@ def test_data_files_have_keys_by_name_and_kept_objects_by_run_too() -> None:
 
 
 def test_a_keyring_is_one_lakes(ring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
-    identity = begin_keyring("/lake")
+    kept: list[str] = []
+    identity = begin_keyring("", "/lake", kept.append)
+    assert kept == [identity]
+    assert begin_keyring(identity, "/lake", kept.append) == identity  # it may be asked for again
     assert required_keyring(identity, "/lake").owner() == identity
     with pytest.raises(ConflictError, match="another lake's"):
-        begin_keyring("/other")
+        begin_keyring("", "/other", kept.append)
     with pytest.raises(StorageError, match="another lake's"):
         required_keyring("other", "/other")
     monkeypatch.delenv("BASELAKE_KEYRING")
     with pytest.raises(StorageError, match="no keyring"):
         required_keyring(identity, "/lake")
     with pytest.raises(StorageError, match="no keyring"):
-        begin_keyring("/lake")
+        begin_keyring("", "/lake", kept.append)
+    assert kept == [identity]  # nothing is written where it fails
+
+
+def test_what_a_crash_left_between_is_done_by_the_next_call(ring: Keyring) -> None:
+    kept: list[str] = []
+
+    def die(identity: str) -> None:
+        kept.append(identity)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        begin_keyring("", "/lake", die)
+    assert ring.owner() is None
+    assert begin_keyring(kept[0], "/lake", die) == ring.owner() == kept[0]
 
 
 def test_a_keyring_that_is_not_mounted_is_no_lake_without_encryption(ring: Keyring, tmp_path: Path) -> None:
-    identity = begin_keyring("/lake")
+    identity = begin_keyring("", "/lake", lambda lake: None)
     ring.make("one")
     (tmp_path / "keys").rename(tmp_path / "unmounted")
     (tmp_path / "keys").mkdir()
