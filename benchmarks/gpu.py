@@ -21,7 +21,14 @@ import numpy as np
 import pyarrow as pa
 import pysam
 
+import baselake.lake.columns._entropy as _entropy
 from baselake.compute import device
+from baselake.compute.decode.launch import (
+    cpu_unpack_bases,
+    cpu_unpack_bytes,
+    gpu_unpack_bases,
+    gpu_unpack_bytes,
+)
 from baselake.compute.device import Gpu
 from baselake.compute.duplicates.launch import Records, cpu_keys, gpu_keys, gpu_marks
 from baselake.compute.pairhmm import as_haplotypes, as_reads, costs
@@ -243,6 +250,37 @@ def duplicates(gpu: TimedGpu, rounds: int, records: int) -> None:
     print(f"| {records} records | {' | '.join(f'{rate:.2f}' for rate in rates)} |")
 
 
+def decoding(gpu: TimedGpu, rounds: int, blocks: int) -> None:
+    """Blocks of a column: qualities that hang on those before them, and bases with an N here and there."""
+    rng = np.random.default_rng(5)
+    size = 1 << 20
+    walks = np.abs(np.cumsum(rng.choice([0, 0, 0, 1, -1], (4, size)), axis=1)) % 38 + 35
+    bases = np.frombuffer(b"ACGT", np.uint8)[rng.integers(0, 4, (4, size))]
+    bases[rng.random(bases.shape) < 1e-4] = ord("N")
+    batches = (
+        (
+            "qualities",
+            [_entropy.pack_bytes(row.astype(np.uint8).tobytes()) for row in walks],
+            gpu_unpack_bytes,
+        ),
+        ("bases", [_entropy.pack_bases(row.tobytes()) for row in bases], gpu_unpack_bases),
+    )
+    unpack = {"qualities": cpu_unpack_bytes, "bases": cpu_unpack_bases}
+    print("\n| decoding | GB/s, kernel | with copies | CPU, a core |\n|---|---|---|---|")
+    for name, packed, on_gpu in batches:
+        batch = [packed[i % len(packed)] for i in range(blocks)]
+        before = time.process_time()
+        expected = unpack[name](batch)
+        cpu = time.process_time() - before
+        found = on_gpu(gpu, batch)
+        must(all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True)), name)
+        gpu.milliseconds()
+        wall = median_seconds(rounds, lambda on_gpu=on_gpu, batch=batch: on_gpu(gpu, batch))
+        in_kernels = sum(gpu.milliseconds().values()) / (rounds + 1) / 1e3
+        rates = (blocks * size / max(seconds, 1e-9) / 1e9 for seconds in (in_kernels, wall, cpu))
+        print(f"| {name}, {blocks} blocks of 1 MiB | {' | '.join(f'{rate:.2f}' for rate in rates)} |")
+
+
 def alignments(bam: Path, contig: str, start: int, end: int) -> pa.Table:
     """The mapped records of a region as rows of ALIGNMENTS."""
     names = ("name", "flag", "start", "mapq", "cigar", "seq", "qual", "duplicate")
@@ -302,6 +340,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--fasta", type=Path)
     parser.add_argument("--region", help="CONTIG:START-END, 1-based")
     parser.add_argument("--pairs", type=int, default=400_000, help="of a read and a haplotype")
+    parser.add_argument("--blocks", type=int, default=512, help="of a coded column, 1 MiB each")
     parser.add_argument("--megabytes", type=int, default=256, help="of a copy")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args(arguments)
@@ -317,6 +356,7 @@ def main(arguments: list[str] | None = None) -> None:
     smithwaterman(gpu, given.rounds, max(8, given.pairs // 40), peak)
     genotypes(gpu, given.rounds, max(8, given.pairs // 40))
     duplicates(gpu, given.rounds, given.pairs)
+    decoding(gpu, given.rounds, given.blocks)
     inputs = []
     if given.data:
         folder = given.data / "accuracy_NA12878_chr20"

@@ -64,6 +64,29 @@ inline Bytes pack_bases(std::string_view bases) {
     return out;
 }
 
+// Packed bases as they stand: `quads` are the bytes of four.
+struct PackedBases {
+    uint64_t n;
+    std::string_view quads;
+    Numbers places;
+    Bytes others;
+};
+
+inline PackedBases read_bases(std::string_view packed) {
+    Reader in(packed);
+    PackedBases found{};
+    found.n = in.number();
+    if (found.n / 4 > in.left()) damaged("bases end early");
+    found.quads = in.take((found.n + 3) / 4);
+    found.places = unpack_numbers(in.bytes());
+    Reader inner(in.bytes());
+    found.others = unpack_bytes(inner);
+    if (found.others.size() != found.places.size()) damaged("bases have too few others");
+    for (const int64_t place : found.places)
+        if (place < 0 || static_cast<uint64_t>(place) >= found.n) damaged("a base lies outside");
+    return found;
+}
+
 inline Bytes unpack_bases(std::string_view packed) {
     static const auto kQuads = [] {
         std::array<std::array<char, 4>, 256> quads{};
@@ -71,21 +94,11 @@ inline Bytes unpack_bases(std::string_view packed) {
             for (size_t i = 0; i < 4; ++i) quads[byte][i] = kFour[byte >> 2 * i & 3];
         return quads;
     }();
-    Reader in(packed);
-    const uint64_t n = in.number();
-    if (n / 4 > in.left()) damaged("bases end early");
-    const std::string_view quads = in.take((n + 3) / 4);
+    const auto [n, quads, places, others] = read_bases(packed);
     Bytes out(quads.size() * 4, 0);
     for (size_t i = 0; i < quads.size(); ++i) std::memcpy(out.data() + 4 * i, kQuads[static_cast<uint8_t>(quads[i])].data(), 4);
     out.resize(n);
-    const Numbers places = unpack_numbers(in.bytes());
-    Reader inner(in.bytes());
-    const Bytes others = unpack_bytes(inner);
-    if (others.size() != places.size()) damaged("bases have too few others");
-    for (size_t i = 0; i < places.size(); ++i) {
-        if (places[i] < 0 || static_cast<uint64_t>(places[i]) >= n) damaged("a base lies outside");
-        out[static_cast<size_t>(places[i])] = others[i];
-    }
+    for (size_t i = 0; i < places.size(); ++i) out[static_cast<size_t>(places[i])] = others[i];
     return out;
 }
 

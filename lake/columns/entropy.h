@@ -479,32 +479,51 @@ inline Bytes pack_bytes(std::string_view bytes, int max_order) {
     return out;
 }
 
+// What a coded stream says before its words: those of `frequencies`, which are of pairs where it is joined.
+struct Coded {
+    std::array<char, 256> symbols;
+    Frequencies frequencies;
+};
+
+inline Coded read_coded(Reader& in, uint8_t method) {
+    if (method != kRans && method != kJoined) damaged("a stream of unknown method");
+    const size_t count = size_t{in.byte()} + 1;
+    Coded coded{};
+    std::memcpy(coded.symbols.data(), in.take(count).data(), count);
+    const int bits = bits_for(count), order = in.byte(), shift = in.byte();
+    if (!bits || bits * order > kContextBits || shift < 8 || shift > 12) damaged("a stream of unknown shape");
+    coded.frequencies = unpack_frequencies(in.bytes(), bits, order, shift);
+    if (method == kJoined) {
+        const int joined_shift = in.byte();
+        if (bits != kSingleBits || joined_shift < 8 || joined_shift > 12) damaged("a stream of unknown shape");
+        coded.frequencies = join_frequencies(coded.frequencies, joined_shift);
+    }
+    return coded;
+}
+
+inline uint64_t checked_length(uint64_t n) {
+    constexpr uint64_t most = uint64_t{1} << 40;
+    if (n > most) damaged("a stream is too long");
+    return n;
+}
+
 // Takes all that is left of `in`.
 inline Bytes unpack_bytes(Reader& in) {
     const uint8_t method = in.byte();
     const uint64_t n = in.number();
     if (method == kRaw) return Bytes(in.take(n));
-    constexpr uint64_t most = uint64_t{1} << 40;
-    if (n > most) damaged("a stream is too long");
+    checked_length(n);
     if (method == kRun) return Bytes(n, static_cast<char>(in.byte()));
-    if (method != kRans && method != kJoined) damaged("a stream of unknown method");
-    const size_t count = size_t{in.byte()} + 1;
-    std::array<char, 256> symbols{};
-    std::memcpy(symbols.data(), in.take(count).data(), count);
-    const int bits = bits_for(count), order = in.byte(), shift = in.byte();
-    if (!bits || bits * order > kContextBits || shift < 8 || shift > 12) damaged("a stream of unknown shape");
-    const Frequencies f = unpack_frequencies(in.bytes(), bits, order, shift);
+    const auto [symbols, f] = read_coded(in, method);
     if (method == kRans) {
         Bytes out(n, 0);
         decode_words(in, f, symbols.data(), n, out.data());
         return out;
     }
-    const int joined_shift = in.byte();
-    if (bits != kSingleBits || joined_shift < 8 || joined_shift > 12) damaged("a stream of unknown shape");
     Bytes pairs((n + 1) / 2, 0);
     std::array<char, 256> same;
     for (size_t i = 0; i < same.size(); ++i) same[i] = static_cast<char>(i);
-    decode_words(in, join_frequencies(f, joined_shift), same.data(), pairs.size(), pairs.data());
+    decode_words(in, f, same.data(), pairs.size(), pairs.data());
     std::array<std::array<char, 2>, size_t{1} << 2 * kSingleBits> spelled;
     for (size_t i = 0; i < spelled.size(); ++i) spelled[i] = {symbols[i >> kSingleBits], symbols[i & 3]};
     Bytes out(2 * pairs.size(), 0);

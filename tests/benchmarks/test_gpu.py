@@ -26,7 +26,7 @@ def module() -> ModuleType:
     return loaded
 
 
-SMALL = ["--pairs", "40", "--megabytes", "1", "--rounds", "1"]
+SMALL = ["--pairs", "40", "--megabytes", "1", "--blocks", "1", "--rounds", "1"]
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +44,8 @@ def test_every_part_is_printed(module: ModuleType, capsys: pytest.CaptureFixture
         "| 255 | pairhmm_float_32 |",
         "| 8 pairs |",
         "| 8 tables |",
+        "| qualities, 1 blocks of 1 MiB |",
+        "| bases, 1 blocks of 1 MiB |",
     ):
         assert row in out
 
