@@ -147,6 +147,8 @@ def take(
         LakeError: the catalog refused it, or another writer held the lock too long.
     """
     now = int(time.time())
+    if _is_idle(catalog, reference, now):
+        return None  # so that workers that wait keep nobody from committing
     with metadata_change(catalog, "the lease of a job") as cursor:
         _ask(catalog, cursor, reference, now)
         rows = cursor.execute(
@@ -258,6 +260,17 @@ def retry(catalog: Catalog, samples: Sequence[str]) -> None:
         for work in failed:
             if work.sample_id in samples:
                 _keep(cursor, replace(work, tries=0, losses=0, not_before=0))
+
+
+def _is_idle(catalog: Catalog, reference: str, now: int) -> bool:
+    """Whether nothing was committed since the last look that asks for anything, and nothing is free."""
+    free = f"SELECT 1 FROM {_WORK} WHERE reference = ? AND not_before <= ? AND lease_until <= ? LIMIT 1"
+    if catalog.query(free, [reference, now, now]).num_rows:
+        return False
+    rows = catalog.query(f"SELECT version FROM {_SEEN} WHERE reference = ?", [reference])["version"]
+    seen = rows[0].as_py() if len(rows) else -1
+    asked = f"SELECT 1 FROM ({catalog.statement('work_asked')}) LIMIT 1"
+    return not catalog.query(asked, {"seen": seen, "reference": reference}).num_rows
 
 
 def _ask(catalog: Catalog, cursor: duckdb.DuckDBPyConnection, reference: str, now: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pytest
 
+from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Catalog, connect
 from baselake.catalog.restore import restore_snapshot
 from baselake.catalog.work import queue
@@ -256,3 +257,13 @@ def test_every_row_is_one_of_a_sample(catalog: Catalog) -> None:
     waiting(catalog)
     columns = catalog.query(f"SELECT * FROM {queue._WORK}").column_names
     assert set(columns) == set(Work.__dataclass_fields__)
+
+
+def test_who_finds_nothing_to_do_keeps_nobody_from_committing(catalog: Catalog) -> None:
+    reads_come(catalog, "A")
+    work = taken(catalog)
+    with backend_of(catalog.layout, catalog.config).commit_lock(1):
+        assert given(catalog, "w2") is None
+    stage_is_committed(catalog, "align", "A")
+    finish(catalog, work)
+    assert taken(catalog, "w2").stage == "call"
