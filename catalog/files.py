@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from baselake.lake.checksum import file_checksum
+from baselake.lake.location import checksum_of
 from baselake.lake.partition import LakeLayout
 from baselake.lake.schema import shown_name
 
@@ -96,7 +96,7 @@ def record_files(cursor: duckdb.DuckDBPyConnection, layout: LakeLayout, checksum
     ).fetchall()
     known = {name for (name,) in rows}
     summed = [
-        (name, size, checksums.get(name) or file_checksum(Path(location)))
+        (name, size, checksums.get(name) or checksum_of(location))
         for name, location, size in new
         if name not in known
     ]
@@ -106,9 +106,7 @@ def record_files(cursor: duckdb.DuckDBPyConnection, layout: LakeLayout, checksum
 def record_forgotten_files(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> None:
     """Set that down for every file whose writer died between its commit and `record_files`."""
     new = _unknown(connection, layout)
-    _insert(
-        connection.cursor(), [(file.name, file.bytes, file_checksum(Path(file.location))) for file in new]
-    )
+    _insert(connection.cursor(), [(file.name, file.bytes, checksum_of(file.location)) for file in new])
 
 
 def record_old_files(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> None:

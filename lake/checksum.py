@@ -3,25 +3,9 @@
 It tells damage, not forgery: what came into the lake from outside is known by SHA-256.
 """
 
-from pathlib import Path
 from typing import BinaryIO
 
 from xxhash import xxh3_128
-
-_PIECE = 1 << 20
-
-
-def file_checksum(path: Path) -> str:
-    """XXH3-128 of a file's bytes, hexadecimal.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    digest = xxh3_128()
-    with open(path, "rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 class SummedFile:

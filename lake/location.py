@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from xxhash import xxh3_128
+
 from baselake.errors import StorageError
 from baselake.lake.keyring import key_name, keyring
 from baselake.lake.parquet import sync_folder
@@ -96,6 +98,18 @@ def pieces_of(location: str) -> Iterator[bytes]:
     with open_stored(location) as file:
         while piece := file.read(_PIECE):
             yield piece
+
+
+def checksum_of(location: str) -> str:
+    """XXH3-128 of a file's bytes as they are stored, hexadecimal (`lake/checksum.py`).
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = xxh3_128()
+    for piece in pieces_of(location):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def size_of(location: str) -> int:

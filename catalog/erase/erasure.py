@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from xxhash import xxh3_128
 
 from baselake.catalog.audit import read_audit, record_audit, verify_audit
 from baselake.catalog.backends import backend_of
@@ -54,7 +53,13 @@ from baselake.catalog.tiers.removals import pending_removals
 from baselake.errors import LakeError, NotFoundError
 from baselake.lake.encryption import cipher_at
 from baselake.lake.keyring import destroy_keys, key_name, required_keyring
-from baselake.lake.location import delete_empty_folders, delete_location, location_exists, pieces_of, size_of
+from baselake.lake.location import (
+    checksum_of,
+    delete_empty_folders,
+    delete_location,
+    location_exists,
+    size_of,
+)
 from baselake.progress import QUIET, Progress
 
 # Files whose rows are many are written again before the commit lock is taken.
@@ -304,10 +309,7 @@ def _superseded(catalog: Catalog, gone: Sequence[str]) -> list[str]:
 
 def _summed(location: str, checksum: str | None) -> Destroyed:
     if checksum is None:
-        digest = xxh3_128()
-        for piece in pieces_of(location):
-            digest.update(piece)
-        checksum = digest.hexdigest()
+        checksum = checksum_of(location)
     return Destroyed(location=location, bytes=size_of(location), checksum=checksum)
 
 

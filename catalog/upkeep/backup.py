@@ -22,8 +22,7 @@ from baselake.catalog.upkeep.check import Finding, check, untold
 from baselake.catalog.upkeep.needed import Needed, needed_files
 from baselake.catalog.upkeep.repair import copies_in, mirror_of
 from baselake.errors import StorageError
-from baselake.lake.checksum import file_checksum
-from baselake.lake.location import pieces_of, size_of, write_location
+from baselake.lake.location import checksum_of, pieces_of, size_of, write_location
 from baselake.lake.parquet import storage_error, sync_folder
 from baselake.progress import QUIET, Progress
 
@@ -128,7 +127,7 @@ def _summed(file: Needed) -> Needed:
         return file
     if check(file, quick=False).finding is not None:
         return file  # doctor's to say; a copy of it is refused below
-    return replace(file, algorithm="xxh3", checksum=file_checksum(Path(file.location)))
+    return replace(file, algorithm="xxh3", checksum=checksum_of(file.location))
 
 
 def _facts(catalog: Catalog, snapshot: int) -> dict[str, str]:

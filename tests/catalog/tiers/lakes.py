@@ -1,7 +1,6 @@
 """Lakes with a few files of reads, and what must hold of them wherever the files lie."""
 
 import os
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -10,7 +9,7 @@ from baselake.catalog.files import stored_files
 from baselake.catalog.tiers.placement import Stores, held_files
 from baselake.catalog.tiers.removals import pending_removals
 from baselake.catalog.tiers.settings import set_rule
-from baselake.lake.checksum import file_checksum
+from baselake.lake.location import checksum_of
 from baselake.lake.schema import READ_RECORDS
 from baselake.lake.tiers import Rule
 
@@ -75,7 +74,7 @@ def missing_files(catalog: Catalog) -> set[str]:
         store, name = stores.find(file.location)
         whole = store.size(name) == file.bytes
         if whole and file.location.startswith("/"):
-            whole = file_checksum(Path(file.location)) == file.checksum
+            whole = checksum_of(file.location) == file.checksum
         if not whole:
             found.add(file.location)
     return found

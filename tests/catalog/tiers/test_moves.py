@@ -13,6 +13,7 @@ import pytest
 from baselake.catalog.catalog import Catalog, connect, create
 from baselake.catalog.files import stored_files
 from baselake.catalog.metadata import metadata_change
+from baselake.catalog.restore import restore_snapshot
 from baselake.catalog.tiers import move
 from baselake.catalog.tiers.define import add_tier, set_tier
 from baselake.catalog.tiers.move import Relocation, relocate
@@ -26,7 +27,9 @@ from baselake.lake.store import LocalStore, S3Store, Store
 from baselake.lake.tiers import Tier
 from baselake.progress import QUIET
 
+from ..history import merge, newest
 from ..shown import decoded
+from ..writer_process import write_alleles
 from .lakes import EVERYTHING, missing_files, send_all, tiers_of_reads, unknown_files, write_run
 
 
@@ -452,3 +455,20 @@ def test_a_catalog_that_refuses_leaves_everything_where_it_was(
     assert tiers_of_reads(tiered) == {"hot": 1}
     assert missing_files(tiered) == set()
     assert apply_policy(tiered).files == 1
+
+
+def test_a_part_of_a_merged_file_that_lies_elsewhere_is_restored(tiered: Catalog) -> None:
+    """What a snapshot did not show of it is listed in the hot tier, where all is written."""
+    write_alleles(tiered, [1, 2])
+    then = newest(tiered)
+    write_alleles(tiered, [3, 4])
+    merge(tiered)
+    moved = [Relocation(file=one, tier="warm") for one in held_files(tiered)]
+    assert relocate(tiered, moved)[0] >= 1
+    restore_snapshot(tiered, then)
+    assert tiered.query("SELECT start FROM variants ORDER BY start")["start"].to_pylist() == [1, 2]
+    files = stored_files(tiered.connection, tiered.layout)
+    deletes = [file.location for file in files if file.kind == "deletes"]
+    assert deletes
+    assert all(Path(location).is_relative_to(tiered.layout.data) for location in deletes)
+    assert missing_files(tiered) == set()
