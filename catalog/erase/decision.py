@@ -139,7 +139,7 @@ def _bulk_rows(file: RowFile, subject: Subject, context: Context) -> np.ndarray:
         mine = counts_of(subject, rows, ends, file.begin_snapshot)
         _note_clusters(rows, mine, ends, file.begin_snapshot, context)
         return mine
-    if file.table == "variants":
+    if file.table in ("variants", "consequences"):
         parts = _batches(file, ("reference", "variant_id"))
         return _joined([_carried(rows, context.alleles) for rows in parts])
     if file.table == "vcf_records":
