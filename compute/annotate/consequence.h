@@ -281,13 +281,22 @@ class Evaluation {
             out_.protein_name = "p." + residue(t_, 0) + "?";
             return;
         }
-        const auto old_place = before.find('*'), new_place = after.find('*');
+        const auto old_place = before.find('*');
+        // Where the old stop is deleted, the next codon may be one.
+        const std::int64_t next = last + growth_codons_ + 1;
+        if (c_.growth() < 0 && old_place != std::string::npos && after.find('*') == std::string::npos && t_.frame + 3 * next + 3 <= edited_length() &&
+            edited_residue(next) == '*')
+            after.push_back('*');
+        const auto new_place = after.find('*');
         // Where the old stop would stand, if it were still there.
         const bool moved = new_place != std::string::npos &&
                            (old_place == std::string::npos || before.size() - old_place != after.size() - new_place);
         if (new_place != std::string::npos) after.resize(new_place + 1);
-        if (before.substr(0, old_place == std::string::npos ? old_place : old_place + 1) == after) {
-            out_.terms.add(before.find('*') != std::string::npos ? Term::stop_retained : Term::synonymous);
+        // What follows a new stop may have been the same residues, and then the same stop.
+        const bool same_protein = before.substr(0, old_place == std::string::npos ? old_place : old_place + 1) == after ||
+                                  (moved && t_.protein.compare(static_cast<std::size_t>(first), std::string::npos, after) == 0);
+        if (same_protein) {
+            out_.terms.add(moved || old_place != std::string::npos ? Term::stop_retained : Term::synonymous);
             out_.protein_name = c_.growth() ? "p.=" : "p." + residues(t_, first, last) + "=";
             return;
         }
@@ -317,8 +326,13 @@ class Evaluation {
             out_.terms.add(Term::stop_gained);
             const auto stop = first + static_cast<std::int64_t>(after.size()) - 1;
             decay(t_.frame + 3 * stop + 3 - std::max<std::int64_t>(0, c_.growth()));
-            if (!c_.growth() && after[same] == '*') {
-                out_.protein_name = "p." + residue(t_, at) + "Ter";
+            // Residues that come before it may be those that were there.
+            std::size_t kept = 0;
+            while (kept + 1 < after.size() && first + static_cast<std::int64_t>(kept) + 1 < t_.codons &&
+                   after[kept] == t_.protein[static_cast<std::size_t>(first) + kept])
+                ++kept;
+            if (kept + 1 == after.size()) {
+                out_.protein_name = "p." + residue(t_, first + static_cast<std::int64_t>(kept)) + "Ter";
                 return;
             }
         }

@@ -143,6 +143,10 @@ inline std::string protein_name(const Transcript& transcript, std::int64_t first
         // What follows a new stop is gone.
         added.resize(added.find('*') + 1);
         if (added.size() == 1) return "p." + residue(transcript, first) + "Ter";
+        while (removed.empty() && first < transcript.codons && transcript.protein[static_cast<std::size_t>(first)] == added[0]) {
+            added.erase(0, 1);
+            ++first;
+        }
         if (removed.empty() && (first == 0 || first >= transcript.codons)) return "p.?";
         if (removed.empty())
             return "p." + residues(transcript, first - 1, first) + "ins" + spelled(added);

@@ -44,7 +44,9 @@ class Model:
     def coding_places(self) -> list[int]:
         """Positions of the CDS in the order of transcription."""
         assert self.cds is not None
-        places = [p for start, end in self.exons for p in range(max(start, self.cds[0]), min(end, self.cds[1]))]
+        places = [
+            p for start, end in self.exons for p in range(max(start, self.cds[0]), min(end, self.cds[1]))
+        ]
         return places if self.strand == "+" else places[::-1]
 
 
@@ -128,18 +130,26 @@ def write_gff3(path: Path, contig: str, models: Sequence[Model]) -> Path:
     for model in models:
         span = f"{model.start + 1}\t{model.end}\t.\t{model.strand}"
         kind = "protein_coding" if model.cds else "lincRNA"
-        lines.append(f"{contig}\tt\tgene\t{span}\t.\tID=gene:{model.gene};Name=N{model.gene};biotype={kind};gene_id={model.gene}")
+        lines.append(
+            f"{contig}\tt\tgene\t{span}\t.\tID=gene:{model.gene};Name=N{model.gene};biotype={kind};gene_id={model.gene}"
+        )
         tag = f";tag={','.join(model.tags)}" if model.tags else ""
         lines.append(
             f"{contig}\tt\t{'mRNA' if model.cds else 'lnc_RNA'}\t{span}\t.\tID=transcript:{model.name};"
             f"Parent=gene:{model.gene};biotype={kind};transcript_id={model.name}{tag}"
         )
         for start, end in model.exons:
-            lines.append(f"{contig}\tt\texon\t{start + 1}\t{end}\t.\t{model.strand}\t.\tParent=transcript:{model.name}")
+            lines.append(
+                f"{contig}\tt\texon\t{start + 1}\t{end}\t.\t{model.strand}\t.\tParent=transcript:{model.name}"
+            )
         if model.cds is None:
             continue
         first, last = model.cds
-        five, three = ("five_prime_UTR", "three_prime_UTR") if model.strand == "+" else ("three_prime_UTR", "five_prime_UTR")
+        five, three = (
+            ("five_prime_UTR", "three_prime_UTR")
+            if model.strand == "+"
+            else ("three_prime_UTR", "five_prime_UTR")
+        )
         parts = [(max(s, first), min(e, last)) for s, e in model.exons if max(s, first) < min(e, last)]
         done = -model.phase
         phases = {}
@@ -152,14 +162,20 @@ def write_gff3(path: Path, contig: str, models: Sequence[Model]) -> Path:
             )
         for start, end in model.exons:
             if start < min(end, first):
-                lines.append(f"{contig}\tt\t{five}\t{start + 1}\t{min(end, first)}\t.\t{model.strand}\t.\tParent=transcript:{model.name}")
+                lines.append(
+                    f"{contig}\tt\t{five}\t{start + 1}\t{min(end, first)}\t.\t{model.strand}\t.\tParent=transcript:{model.name}"
+                )
             if max(start, last) < end:
-                lines.append(f"{contig}\tt\t{three}\t{max(start, last) + 1}\t{end}\t.\t{model.strand}\t.\tParent=transcript:{model.name}")
+                lines.append(
+                    f"{contig}\tt\t{three}\t{max(start, last) + 1}\t{end}\t.\t{model.strand}\t.\tParent=transcript:{model.name}"
+                )
     path.write_text("\n".join(lines) + "\n")
     return path
 
 
-def random_alleles(rng: random.Random, bases: str, models: Sequence[Model], number: int) -> list[tuple[int, str, str]]:
+def random_alleles(
+    rng: random.Random, bases: str, models: Sequence[Model], number: int
+) -> list[tuple[int, str, str]]:
     """SNVs, indels and MNVs in and around the transcripts, most of them near what matters; 0-based, anchored."""
     edges = [p for m in models for exon in m.exons for p in exon]
     edges += [p for m in models if m.cds for p in m.cds]
@@ -167,7 +183,11 @@ def random_alleles(rng: random.Random, bases: str, models: Sequence[Model], numb
     while len(made) < number:
         model = rng.choice(models)
         place = rng.choice(
-            [rng.choice(edges) + rng.randint(-12, 12), rng.randint(model.start - 50, model.end + 50), rng.choice(model.exons)[0] + rng.randint(0, 60)]
+            [
+                rng.choice(edges) + rng.randint(-12, 12),
+                rng.randint(model.start - 50, model.end + 50),
+                rng.choice(model.exons)[0] + rng.randint(0, 60),
+            ]
         )
         kind = rng.random()
         if kind < 0.45:
@@ -183,7 +203,11 @@ def random_alleles(rng: random.Random, bases: str, models: Sequence[Model], numb
             ref = bases[place]
             size = rng.choice([1, 2, 3, 3, 4, 6, 9])
             # Copies of what is beside make duplications.
-            added = bases[place + 1 : place + 1 + size] if rng.random() < 0.4 else "".join(rng.choice("ACGT") for _ in range(size))
+            added = (
+                bases[place + 1 : place + 1 + size]
+                if rng.random() < 0.4
+                else "".join(rng.choice("ACGT") for _ in range(size))
+            )
             alt = ref + added
         if ref != alt and "N" not in ref:
             made.add((place, ref, alt))
