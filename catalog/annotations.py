@@ -88,9 +88,7 @@ def record_release(tx: Transaction, release: Release) -> None:
             "Give it another name",
         )
     row = {name: getattr(release, name) for name in _ROW.names if name != "loaded"}
-    tx.insert(
-        "annotation_releases", pa.Table.from_pylist([row | {"loaded": datetime.now(UTC)}], schema=_ROW)
-    )
+    tx.insert("annotation_releases", pa.Table.from_pylist([row | {"loaded": datetime.now(UTC)}], schema=_ROW))
 
 
 def require_source_name(name: str) -> None:
@@ -126,9 +124,7 @@ def set_panel(catalog: Catalog, name: str, genes: Sequence[str]) -> list[str]:
     with catalog.job("panel set", {"panel": name, "genes": len(members)}) as job, job.commit() as tx:
         tx.execute("DELETE FROM panels WHERE panel = ?", [name])
         columns = {"panel": [name] * len(members), "gene": members, "job_id": [job.id] * len(members)}
-        tx.insert(
-            "panels", pa.table({key: pa.array(values, pa.string()) for key, values in columns.items()})
-        )
+        tx.insert("panels", pa.table({key: pa.array(values, pa.string()) for key, values in columns.items()}))
     known = catalog.query(
         "SELECT gene FROM genes WHERE list_contains($genes::VARCHAR[], gene) UNION"
         " SELECT gene_id FROM genes WHERE list_contains($genes::VARCHAR[], gene_id)",

@@ -98,7 +98,8 @@ def explained(model: Model, allele: Allele, ours: set[str], theirs: set[str]) ->
         return None
     places = model.coding_places()
     whole = (len(places) - model.phase) // 3 * 3 + model.phase
-    incomplete = {*places[: model.phase], *places[whole:]}
+    # Of a CDS that goes on csq takes a new stop in the last whole codon for one that was there.
+    incomplete = {*places[: model.phase], *places[whole if model.whole_end else whole - 3 :]}
     if incomplete & {*range(start - 1, end + 1)}:
         return "incomplete codons"
     for codon in (places[:3], places[-3:]):

@@ -128,47 +128,40 @@ def write_gff3(path: Path, contig: str, models: Sequence[Model]) -> Path:
     """As Ensembl writes it, with the lines that bcftools csq wants."""
     lines = ["##gff-version 3"]
     for model in models:
-        span = f"{model.start + 1}\t{model.end}\t.\t{model.strand}"
-        kind = "protein_coding" if model.cds else "lincRNA"
-        lines.append(
-            f"{contig}\tt\tgene\t{span}\t.\tID=gene:{model.gene};Name=N{model.gene};biotype={kind};gene_id={model.gene}"
-        )
-        tag = f";tag={','.join(model.tags)}" if model.tags else ""
-        lines.append(
-            f"{contig}\tt\t{'mRNA' if model.cds else 'lnc_RNA'}\t{span}\t.\tID=transcript:{model.name};"
-            f"Parent=gene:{model.gene};biotype={kind};transcript_id={model.name}{tag}"
-        )
+
+        def add(
+            kind: str, start: int, end: int, attributes: str, phase: object = ".", model: Model = model
+        ) -> None:
+            columns = (contig, "t", kind, start + 1, end, ".", model.strand, phase, attributes)
+            lines.append("\t".join(map(str, columns)))
+
+        biotype = "protein_coding" if model.cds else "lincRNA"
+        gene = f"ID=gene:{model.gene};Name=N{model.gene};biotype={biotype};gene_id={model.gene}"
+        add("gene", model.start, model.end, gene)
+        transcript = f"ID=transcript:{model.name};Parent=gene:{model.gene};biotype={biotype}"
+        transcript += f";transcript_id={model.name}" + (f";tag={','.join(model.tags)}" if model.tags else "")
+        add("mRNA" if model.cds else "lnc_RNA", model.start, model.end, transcript)
+        parent = f"Parent=transcript:{model.name}"
         for start, end in model.exons:
-            lines.append(
-                f"{contig}\tt\texon\t{start + 1}\t{end}\t.\t{model.strand}\t.\tParent=transcript:{model.name}"
-            )
+            add("exon", start, end, parent)
         if model.cds is None:
             continue
         first, last = model.cds
-        five, three = (
-            ("five_prime_UTR", "three_prime_UTR")
-            if model.strand == "+"
-            else ("three_prime_UTR", "five_prime_UTR")
-        )
         parts = [(max(s, first), min(e, last)) for s, e in model.exons if max(s, first) < min(e, last)]
-        done = -model.phase
-        phases = {}
+        done, phases = -model.phase, {}
         for start, end in parts if model.strand == "+" else parts[::-1]:
             phases[start] = -done % 3
             done += end - start
         for start, end in parts:
-            lines.append(
-                f"{contig}\tt\tCDS\t{start + 1}\t{end}\t.\t{model.strand}\t{phases[start]}\tID=CDS:P{model.name};Parent=transcript:{model.name}"
-            )
+            add("CDS", start, end, f"ID=CDS:P{model.name};{parent}", phases[start])
+        left, right = "five_prime_UTR", "three_prime_UTR"
+        if model.strand == "-":
+            left, right = right, left
         for start, end in model.exons:
             if start < min(end, first):
-                lines.append(
-                    f"{contig}\tt\t{five}\t{start + 1}\t{min(end, first)}\t.\t{model.strand}\t.\tParent=transcript:{model.name}"
-                )
+                add(left, start, min(end, first), parent)
             if max(start, last) < end:
-                lines.append(
-                    f"{contig}\tt\t{three}\t{max(start, last) + 1}\t{end}\t.\t{model.strand}\t.\tParent=transcript:{model.name}"
-                )
+                add(right, max(start, last), end, parent)
     path.write_text("\n".join(lines) + "\n")
     return path
 
