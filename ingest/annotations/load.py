@@ -150,7 +150,7 @@ def _load_bed(
         )
         require_none(memory, plain, f"{first} < 0 OR {last} < {first}", "the region ends before it begins")
         _add_contigs(memory, assembly)
-        beyond = f"{last} > (SELECT c.length FROM contigs AS c WHERE c.named = contig)"
+        beyond = f"coalesce({last} > (SELECT c.length FROM contigs AS c WHERE c.named = lines.contig), false)"
         require_none(memory, plain, beyond, f"the region ends beyond its contig in reference {assembly.name}")
         name = "nullif(nullif(name, ''), '.')" if "name" in plain.columns else "NULL"
         rows = memory.execute(
@@ -197,7 +197,7 @@ def _load_tsv(
             rows = _write_lines(catalog, job, memory, plain, assembly, source, keys, chosen, progress)
             return _Loaded(kind="alleles", format="tsv", digest=plain.digest, rows=rows)
         key = _identifier(gene[0])
-        require_none(memory, plain, f"{key} = ''", "the line names no gene")
+        require_none(memory, plain, f"coalesce({key}, '') = ''", "the line names no gene")
         terms = memory.execute(
             f"SELECT $source AS source, $release AS release_id, {key} AS gene, {map_of(chosen)} AS strings"
             " FROM lines ORDER BY gene, line",

@@ -122,12 +122,12 @@ def rows_of(
 
 
 def require_none(memory: duckdb.DuckDBPyConnection, plain: Plain, condition: str, what: str) -> None:
-    """See that no row meets a condition; the first that does is named.
+    """See that no row meets a condition; the first that does, or of which it is NULL, is named.
 
     Raises:
         InputError: one does.
     """
-    found = memory.execute(f"SELECT min(line) FROM lines WHERE {condition}").fetchall()[0][0]
+    found = memory.execute(f"SELECT min(line) FROM lines WHERE coalesce({condition}, true)").fetchall()[0][0]
     if found is not None:
         raise InputError(what, f"{plain.path}, line {found}", _CORRECT)
 
@@ -150,7 +150,8 @@ def typed(memory: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> dict[str
     for name in columns:
         value = f"nullif(nullif({_identifier(name)}, ''), '.')"
         counts = memory.execute(
-            f"SELECT count({value}), count(TRY_CAST({value} AS INTEGER)) FILTER (regexp_full_match({value}, '-?[0-9]+')),"
+            f"SELECT count({value}),"
+            f" count(TRY_CAST({value} AS INTEGER)) FILTER (regexp_full_match({value}, '-?[0-9]+')),"
             f" count(TRY_CAST({value} AS FLOAT)) FROM lines"
         ).fetchall()[0]
         kind = "INTEGER" if counts[0] == counts[1] else "FLOAT" if counts[0] == counts[2] else "VARCHAR"

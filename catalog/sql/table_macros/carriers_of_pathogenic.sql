@@ -1,5 +1,6 @@
 -- Genotypes of members of a cohort that have an allele which the source clinvar says to be pathogenic or likely so.
 CREATE OR REPLACE MACRO carriers_of_pathogenic(cohort) AS TABLE
+WITH members AS (FROM cohort_members(cohort))
 SELECT
     c.sample_id, c.reference, c.variant_id, k.significance, e.gene, e.terms, e.hgvs_c, e.hgvs_p, c.gt, c.alt_copies, c.gq,
     c.dp, c.filters
@@ -16,4 +17,4 @@ LEFT JOIN (
         PARTITION BY w.reference, w.contig, w.start, w.variant_id ORDER BY impact_rank(w.impact), w.gene_id
     ) = 1
 ) AS e USING (reference, contig, start, variant_id)
-WHERE c.sample_id IN (FROM cohort_members(cohort))
+WHERE c.sample_id IN (FROM members)

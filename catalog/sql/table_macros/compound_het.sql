@@ -6,6 +6,7 @@
 -- impact: the least of each. Sons have no such pair on X.
 CREATE OR REPLACE MACRO compound_het(family_name, impact := 'MODERATE', place := '', min_depth := 0) AS TABLE
 WITH
+asked AS (SELECT impact_rank(impact) AS least),
 carried AS MATERIALIZED (
     SELECT i.* FROM inheritance(family_name, place => place, min_depth => min_depth) AS i
 ),
@@ -27,14 +28,14 @@ alleles AS MATERIALIZED (
     JOIN effects() AS e USING (reference, contig, start, variant_id)
     LEFT JOIN (
         SELECT o.reference, o.sample_id, o.contig, o.start, o.variant_id, max(o.ps) AS ps
-        FROM genotypes AS o WHERE o.ps IS NOT NULL AND o.sample_id IN (FROM cohort_members(family_name))
+        FROM genotypes AS o WHERE o.ps IS NOT NULL AND o.sample_id IN (SELECT k.child FROM carried AS k)
         GROUP BY ALL
     ) AS g
         ON g.reference = c.reference AND g.sample_id = c.child AND g.contig = c.contig AND g.start = c.start
         AND g.variant_id = c.variant_id
     WHERE coalesce(c.affected, true) AND c.copies = 1 AND c.alleles = 2
         AND NOT (c.chromosome IS NOT NULL AND coalesce(c.sex, '') = 'male')
-        AND impact_rank(e.impact) <= impact_rank(impact)
+        AND impact_rank(e.impact) <= (SELECT k.least FROM asked AS k)
         AND (coalesce(c.father_copies, 0) < 2 OR coalesce(c.father_affected, false))
         AND (coalesce(c.mother_copies, 0) < 2 OR coalesce(c.mother_affected, false))
 ),

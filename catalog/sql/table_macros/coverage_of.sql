@@ -2,6 +2,7 @@
 -- called genotypes: of its MANE Select transcript, else the canonical one, else the longest.
 CREATE OR REPLACE MACRO coverage_of(symbol, min_depth := 20, cohort := 'all') AS TABLE
 WITH
+members AS MATERIALIZED (FROM cohort_members(cohort)),
 chosen AS MATERIALIZED (
     SELECT t.* FROM transcripts AS t
     WHERE t.gene = symbol OR t.gene_id = symbol OR t.gene_id LIKE symbol || '.%'
@@ -35,7 +36,7 @@ pieces AS (
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS before
     FROM exons AS e
-    CROSS JOIN cohort_members(cohort) AS m
+    CROSS JOIN members AS m
     JOIN stretches AS s
         ON s.reference = e.reference AND s.contig = e.contig AND s.sample_id = m.sample_id AND s.start < e."end"
         AND s."end" > e.start
@@ -51,7 +52,7 @@ SELECT
     e.reference, m.sample_id, e.gene, e.transcript_id, e.exon, e.contig, e.start, e."end", e."end" - e.start AS bases,
     CAST(e."end" - e.start - coalesce(c.bases, 0) AS BIGINT) AS bases_under
 FROM exons AS e
-CROSS JOIN cohort_members(cohort) AS m
+CROSS JOIN members AS m
 LEFT JOIN covered AS c
     ON c.reference = e.reference AND c.transcript_id = e.transcript_id AND c.exon = e.exon AND c.sample_id = m.sample_id
 ORDER BY e.reference, m.sample_id, e.exon

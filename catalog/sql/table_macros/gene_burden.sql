@@ -3,11 +3,12 @@
 -- stand in no cell of the test. max_af: by the source gnomad, as in `loss_of_function`.
 CREATE OR REPLACE MACRO gene_burden(cases, controls, impact := 'HIGH', max_af := 1, min_depth := 0) AS TABLE
 WITH
+asked AS (SELECT impact_rank(impact) AS least),
 chosen AS MATERIALIZED (
     SELECT e.reference, e.contig, e.start, e.variant_id, e.gene_id, e.gene
     FROM effects() AS e
     LEFT JOIN frequencies('gnomad') AS p USING (reference, contig, start, variant_id)
-    WHERE impact_rank(e.impact) <= impact_rank(impact) AND coalesce(p.af, 0) <= max_af
+    WHERE impact_rank(e.impact) <= (SELECT a.least FROM asked AS a) AND coalesce(p.af, 0) <= max_af
 ),
 members AS MATERIALIZED (
     SELECT m.sample_id, true AS is_case FROM cohort_members(cases) AS m
