@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import pyarrow as pa
 
@@ -88,7 +87,9 @@ def record_release(tx: Transaction, release: Release) -> None:
             "Give it another name",
         )
     row = {name: getattr(release, name) for name in _ROW.names if name != "loaded"}
-    tx.insert("annotation_releases", pa.Table.from_pylist([row | {"loaded": datetime.now(UTC)}], schema=_ROW))
+    # The transaction's own time, which no snapshot that has it is before.
+    loaded = tx.query("SELECT now() AS at")["at"][0].as_py()
+    tx.insert("annotation_releases", pa.Table.from_pylist([row | {"loaded": loaded}], schema=_ROW))
 
 
 def require_source_name(name: str) -> None:
