@@ -147,6 +147,9 @@ def _bulk_rows(file: RowFile, subject: Subject, context: Context) -> np.ndarray:
         parts = _batches(file, ("source_id",))
         return _joined([_is_in(rows["source_id"], subject.own_sources) for rows in parts])
     known = [name for name in _IDENTIFIERS if name in TABLES[file.table].schema.names]
+    if not known:
+        # What sources say of alleles and regions is nobody's.
+        return np.zeros(file.rows, bool)
     return _joined([rows_of(file.table, rows, subject) for rows in _batches(file, known)])
 
 
