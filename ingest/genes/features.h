@@ -60,7 +60,7 @@ inline std::string unescaped(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
         int value = 0;
-        if (text[i] == '%' && i + 2 < text.size() + 0 &&
+        if (text[i] == '%' && i + 2 < text.size() &&
             std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr == text.data() + i + 3) {
             out.push_back(static_cast<char>(value));
             i += 2;

@@ -164,7 +164,7 @@ class Models {
         parts.push_back({line.start, line.end, number, line.type == "stop_codon" ? -2 : line.phase});
         if (line.type == "CDS") {
             if (node.protein.empty()) node.protein = line.first_of("protein_id");
-            if (!line.first_of("exception", "transl_except").empty() && line.get("exception").find("slippage") != std::string_view::npos) node.tags += ",slippage";
+            if (line.get("exception").find("slippage") != std::string_view::npos) node.tags += ",slippage";
         }
         part_strand(node, line, contig, number);
     }
@@ -356,7 +356,7 @@ inline std::pair<std::vector<Column>, std::vector<Column>> Models::finish() {
         const bool neither = partial && !tagged(node, "start_range") && !tagged(node, "end_range");
         ++transcripts;
         rows[0].add(node.contig);
-        rows[1].add_text(node.gene ? node.written : node.written);
+        rows[1].add_text(node.written);
         rows[2].add_text(gene->written);
         rows[3].add_text(!gene->name.empty() ? gene->name : !node.name.empty() ? node.name : gene->written);
         optional_text(rows[4], !node.biotype.empty() ? node.biotype : node.type == "mRNA" || (node.gene && cds_start >= 0) ? std::string("protein_coding") : node.type);
