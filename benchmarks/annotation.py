@@ -1,8 +1,8 @@
 """Consequences of random alleles on random gene models, beside `bcftools csq -l` on the same.
 
 Gene models and alleles are those of the tests (tests/compute/annotate/gene_models.py): most alleles lie in or near
-exons, which is more work than a genome's. Contestants: the kernel alone (alleles to columns, in a process that has read all),
-`baselake annotate variants` (a fresh process: alleles from the lake, consequences with names committed to it) and csq,
+exons, which is more work than a genome's. Contestants: the kernel alone (alleles to columns, in a process that has read
+everything), `baselake annotate variants` (a fresh process: alleles from the lake, rows committed to it) and csq,
 which reads VCF and writes BCF. One core each; runs take turns; medians with the fastest and the slowest.
 
     python benchmarks/annotation.py --alleles 100000 --length 20000000 --rounds 5

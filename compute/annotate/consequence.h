@@ -161,7 +161,8 @@ class Evaluation {
         const auto size = static_cast<std::int64_t>(c_.inserted.size());
         if (place < from_) return t_.at(place);
         if (place < from_ + size) return c_.inserted[static_cast<std::size_t>(place - from_)];
-        return t_.at(place - c_.growth());
+        const std::int64_t old = place - c_.growth();
+        return old < t_.length() ? t_.at(old) : 'N';
     }
     std::int64_t edited_length() const { return t_.length() + c_.growth(); }
     char edited_residue(std::int64_t codon) const {

@@ -205,3 +205,50 @@ def random_alleles(
         if ref != alt and "N" not in ref:
             made.add((place, ref, alt))
     return sorted(made)
+
+
+def odd_models(rng: random.Random, length: int, number: int) -> list[Model]:
+    """Transcripts that no biologist would believe: exons and introns of a base, a CDS of any length anywhere."""
+    models = []
+    for place in range(number):
+        exons, at = [], rng.randint(0, length // 6)
+        for _ in range(rng.randint(1, 5)):
+            size = rng.choice([1, 2, 3, 5, 12, 40])
+            exons.append((at, min(at + size, length)))
+            at += size + rng.choice([1, 2, 3, 10, 30])
+            if at >= length - 5:
+                break
+        spliced = [p for start, end in exons for p in range(start, end)]
+        first = rng.randrange(len(spliced))
+        last = rng.randrange(first, len(spliced))
+        coding = rng.random() < 0.9
+        models.append(
+            Model(
+                name=f"T{place}",
+                gene=f"G{place}",
+                strand=rng.choice("+-"),
+                exons=tuple(exons),
+                cds=(spliced[first], spliced[last] + 1) if coding else None,
+                phase=min(rng.randrange(3), last - first) if coding and rng.random() < 0.3 else 0,
+                whole_start=rng.random() < 0.7,
+                whole_end=rng.random() < 0.7,
+            )
+        )
+    return models
+
+
+def any_alleles(rng: random.Random, bases: str, number: int) -> list[tuple[int, str, str]]:
+    """Changes of any kind and size, by start; some are not in normal form."""
+    made = set()
+    while len(made) < number:
+        place = rng.randrange(len(bases))
+        ref = bases[place : place + rng.choice([1, 1, 2, 3, 4, 7, 15, 60, 200])]
+        alt = "".join(rng.choices("ACGT", k=rng.choice([1, 1, 2, 3, 4, 7, 15])))
+        kind = rng.random()
+        if kind < 0.4:
+            alt = ref[0]
+        elif kind < 0.7:
+            ref, alt = ref[0], ref[0] + alt
+        if ref != alt:
+            made.add((place, ref, alt))
+    return sorted(made)

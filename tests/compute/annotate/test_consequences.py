@@ -15,6 +15,8 @@ from tests.compute.annotate.asked import consequences
 from tests.compute.annotate.csq import comparable, explained, run_csq
 from tests.compute.annotate.gene_models import (
     Model,
+    any_alleles,
+    odd_models,
     random_alleles,
     random_models,
     reverse_complement,
@@ -134,6 +136,27 @@ def test_names_are_those_of_a_transcript_written_anew(seed: int) -> None:
             assert not name or row["hgvs_p"] == name, (allele, model, row)
             assert terms <= mine, (allele, model, row, terms)
             assert mine - terms <= (IN_FRAME if terms & {"stop_gained", "stop_lost"} else set()), (row, terms)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32))
+def test_odd_transcripts_and_changes_have_names_and_terms(seed: int) -> None:
+    rng = random.Random(seed)
+    genome = "".join(rng.choices("ACGTN" if seed % 5 == 0 else "ACGT", k=400))
+    models = odd_models(rng, len(genome), 4)
+    alleles = any_alleles(rng, genome, 60)
+    readings = {model.name: oracle.read(model, genome) for model in models}
+    for allele, found in zip(
+        alleles, consequences(genome, models, alleles, rng.choice(["1", "M"])), strict=True
+    ):
+        for model in models:
+            row, reading = found[model.name], readings[model.name]
+            assert row["terms"]
+            first, last, new = oracle.change(model, *allele)
+            if row["distance"] or row["terms"] == ["transcript_ablation"]:
+                assert row["hgvs_c"] is None
+            elif first >= 0 and last <= len(reading.bases):
+                assert row["hgvs_c"] == oracle.coding_name(model, reading, first, last, new), (allele, model)
 
 
 # ATG GCT AAA | intron | CTG TGG CCC GAT TAA on the forward strand, with a UTR of 5 before and of 9 after it.
