@@ -25,6 +25,7 @@ class Release:
         reference: the assembly; None: it is of none, being keyed by gene.
         path: the file.
         format: `gff3`, `gtf`, `vcf`, `bcf`, `bed` or `tsv`.
+        columns: keys or columns that were chosen, sorted; None: all.
         source_id: SHA-256 of the file's bytes.
         content_id: XXH3-128 of its decompressed bytes.
         bytes: size of the file.
@@ -38,6 +39,7 @@ class Release:
     reference: str | None
     path: str
     format: str
+    columns: Sequence[str] | None
     source_id: str
     content_id: str
     bytes: int
@@ -48,6 +50,7 @@ _ROW = pa.schema(
     [
         *((name, pa.string()) for name in ("release_id", "source", "version", "kind", "reference", "path")),
         *((name, pa.string()) for name in ("format", "source_id", "content_id")),
+        ("columns", pa.list_(pa.string())),
         ("bytes", pa.int64()),
         ("records", pa.int64()),
         ("loaded", pa.timestamp("us", tz="UTC")),
@@ -55,10 +58,23 @@ _ROW = pa.schema(
 )
 
 
-def current_release(
-    place: Catalog | Transaction, source: str, reference: str | None
-) -> tuple[str, str, str] | None:
-    """Identifier, version and content of the release of a source that was loaded last; None: there is none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Current:
+    """The release of a source that answers.
+
+    Attributes:
+        release_id, version, source_id, content_id, columns: as in `Release`.
+    """
+
+    release_id: str
+    version: str
+    source_id: str
+    content_id: str
+    columns: Sequence[str] | None
+
+
+def current_release(place: Catalog | Transaction, source: str, reference: str | None) -> Current | None:
+    """The release of a source that was loaded last; None: there is none.
 
     Args:
         place: where it is looked for.
@@ -66,11 +82,11 @@ def current_release(
         reference: the assembly; None: one that is keyed by gene.
     """
     rows = place.query(
-        "SELECT release_id, version, content_id FROM annotation_releases WHERE source = ?"
-        " AND reference IS NOT DISTINCT FROM ? ORDER BY loaded DESC, release_id DESC LIMIT 1",
+        "SELECT release_id, version, source_id, content_id, columns FROM current_releases WHERE source = ?"
+        " AND reference IS NOT DISTINCT FROM ?",
         [source, reference],
     ).to_pylist()
-    return (rows[0]["release_id"], rows[0]["version"], rows[0]["content_id"]) if rows else None
+    return Current(**rows[0]) if rows else None
 
 
 def record_release(tx: Transaction, release: Release) -> None:

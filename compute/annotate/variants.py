@@ -59,7 +59,7 @@ def annotate_variants(
             str(catalog.layout.root),
             f"Load them: baselake annotate genes FILE --reference {assembly.name}",
         )
-    release_id, version, _ = release
+    release_id, version = release.release_id, release.version
     before = _state(catalog, assembly, release_id)
     parameters = {"reference": assembly.name, "release": version}
     with catalog.job("annotate variants", parameters) as job:
@@ -75,7 +75,7 @@ def annotate_variants(
             return Annotated(version=version, alleles=0, rows=0)
         with job.commit() as tx:
             now = current_release(tx, GENES, assembly.name)
-            if now is None or now[0] != release_id or _state(tx, assembly, release_id) != before:
+            if now is None or now.release_id != release_id or _state(tx, assembly, release_id) != before:
                 raise ConflictError(
                     "another process annotated, loaded gene models or erased a sample meanwhile",
                     job.id,

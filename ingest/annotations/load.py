@@ -92,6 +92,7 @@ def load_source(
     require_source_name(name)
     assembly = open_reference(catalog, reference)
     named = version or path.name
+    chosen = sorted(set(columns)) if columns is not None else None
     parameters = {"source": name, "file": path.resolve(), "reference": assembly.name, "release": named}
     with catalog.job("annotate source", parameters) as job:
         if is_vcf(path):
@@ -107,9 +108,9 @@ def load_source(
             )
         of_reference = None if loaded.kind == "gene_terms" else assembly.name
         known = current_release(catalog, name, of_reference)
-        if known is not None and known[2] == loaded.digest.content_id:
-            progress.note(f"the content of {path.name} is loaded already, as release {known[1]}")
-            return SourceImport(version=known[1], kind=loaded.kind, rows=0, skipped=True)
+        if known is not None and (known.content_id, known.columns) == (loaded.digest.content_id, chosen):
+            progress.note(f"the content of {path.name} is loaded already, as release {known.version}")
+            return SourceImport(version=known.version, kind=loaded.kind, rows=0, skipped=True)
         job.inputs.append(loaded.digest.source_id)
         job.bytes_near += loaded.digest.bytes
         with job.commit() as tx:
@@ -125,6 +126,7 @@ def load_source(
                     reference=of_reference,
                     path=str(path.resolve()),
                     format=loaded.format,
+                    columns=chosen,
                     source_id=loaded.digest.source_id,
                     content_id=loaded.digest.content_id,
                     bytes=loaded.digest.bytes,

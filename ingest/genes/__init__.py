@@ -87,9 +87,9 @@ def load_genes(
         )
     named = version or read.version or path.name
     known = current_release(catalog, GENES, assembly.name)
-    if known is not None and known[2] == read.content_id:
-        progress.note(f"the content of {path.name} is loaded already, as release {known[1]}")
-        return GeneImport(version=known[1], genes=0, transcripts=0, skipped=True)
+    if known is not None and known.content_id == read.content_id:
+        progress.note(f"the content of {path.name} is loaded already, as release {known.version}")
+        return GeneImport(version=known.version, genes=0, transcripts=0, skipped=True)
     with catalog.job("annotate genes", {"file": path.resolve(), "reference": assembly.name}) as job:
         job.inputs.append(read.source_id)
         job.bytes_near += read.bytes
@@ -110,6 +110,7 @@ def load_genes(
                     reference=assembly.name,
                     path=str(path.resolve()),
                     format=read.format,
+                    columns=None,
                     source_id=read.source_id,
                     content_id=read.content_id,
                     bytes=read.bytes,

@@ -2,7 +2,7 @@
 -- annotations and annotation_regions are those of lake/schema.py.
 CREATE TABLE annotation_releases (
     release_id VARCHAR, source VARCHAR, version VARCHAR, kind VARCHAR, reference VARCHAR, path VARCHAR, format VARCHAR,
-    source_id VARCHAR, content_id VARCHAR, bytes BIGINT, records BIGINT, loaded TIMESTAMPTZ
+    columns VARCHAR[], source_id VARCHAR, content_id VARCHAR, bytes BIGINT, records BIGINT, loaded TIMESTAMPTZ
 );
 CREATE TABLE genes (
     reference VARCHAR, gene_id VARCHAR, gene VARCHAR, contig VARCHAR, start INTEGER, "end" INTEGER, strand VARCHAR,

@@ -23,8 +23,13 @@ F mom 0 0 2 1
 D child gone mom2 1 2
 D mom2 0 0 2 1
 S orphan nobody noone 2 2
+G daughter dad3 mom3 2 2
+G dad3 0 0 1 1
+G mom3 0 0 2 1
+E only dad4 gone2 2 2
+E dad4 0 0 1 1
 """
-SAMPLES = ("son", "girl", "dad", "mom", "child", "mom2", "orphan")
+SAMPLES = ("son", "girl", "dad", "mom", "child", "mom2", "orphan", "daughter", "dad3", "mom3", "only", "dad4")
 PARENT = ("0/0", "0/1", "1/1", "./.")
 # The child's two genotypes, with their phase sets.
 CHILD = (
@@ -96,7 +101,8 @@ def families(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Iterat
             for which, place in enumerate(case.places):
                 gt = {"son": case.child[which], "girl": f"{case.sister[which]}:."}
                 gt |= {"dad": f"{case.father[which]}:.", "mom": f"{case.mother[which]}:."}
-                gt |= {"child": gt["son"], "mom2": gt["mom"], "orphan": gt["son"]}
+                gt |= dict.fromkeys(("child", "orphan", "daughter", "only"), gt["son"])
+                gt |= {"mom2": gt["mom"], "mom3": gt["mom"], "dad3": gt["dad"], "dad4": gt["dad"]}
                 records.append(f"{contig} {place} . T C . . . GT:PS {' '.join(gt[name] for name in SAMPLES)}")
     (folder / "r.fa").write_text("".join(f">{name}\n{bases}\n" for name, bases in genomes.items()))
     (folder / "g.gtf").write_text("\n".join(gtf) + "\n")
@@ -160,7 +166,13 @@ def found(catalog: Catalog, family: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("family", "father", "mother", "sister", "male"),
-    [("F", True, True, True, True), ("D", False, True, False, True), ("S", False, False, False, False)],
+    [
+        ("F", True, True, True, True),
+        ("D", False, True, False, True),
+        ("S", False, False, False, False),
+        ("G", True, True, False, False),
+        ("E", True, False, False, False),
+    ],
 )
 def test_pairs_in_trans_are_those_of_a_slow_reading(
     families: Catalog, family: str, father: bool, mother: bool, sister: bool, male: bool
@@ -168,8 +180,10 @@ def test_pairs_in_trans_are_those_of_a_slow_reading(
     wanted = {case.gene: evidence(case, father, mother, sister=sister, male=male) for case in CASES}
     wanted = {gene: why for gene, why in wanted.items() if why is not None}
     assert found(families, family) == wanted
-    kinds = {"F": {"parents", "one_parent", "phase"}, "D": {"one_parent", "phase"}, "S": {"phase"}}
-    assert set(wanted.values()) == kinds[family]
+    kinds = {"parents", "one_parent", "phase"} if father and mother else {"one_parent", "phase"}
+    assert set(wanted.values()) == (kinds if father or mother else {"phase"})
+    on_x = {gene for gene in wanted if gene.startswith("X")}
+    assert bool(on_x) == (not male and (father or mother))
 
 
 def test_both_from_one_parent_are_no_pair(families: Catalog) -> None:
