@@ -63,11 +63,12 @@ class Current:
     """The release of a source that answers.
 
     Attributes:
-        release_id, version, source_id, content_id, columns: as in `Release`.
+        release_id, version, kind, source_id, content_id, columns: as in `Release`.
     """
 
     release_id: str
     version: str
+    kind: str
     source_id: str
     content_id: str
     columns: Sequence[str] | None
@@ -82,7 +83,7 @@ def current_release(place: Catalog | Transaction, source: str, reference: str | 
         reference: the assembly; None: one that is keyed by gene.
     """
     rows = place.query(
-        "SELECT release_id, version, source_id, content_id, columns FROM current_releases WHERE source = ?"
+        "SELECT release_id, version, kind, source_id, content_id, columns FROM current_releases WHERE source = ?"
         " AND reference IS NOT DISTINCT FROM ?",
         [source, reference],
     ).to_pylist()

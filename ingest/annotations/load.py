@@ -10,7 +10,13 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from baselake.catalog.annotations import Release, current_release, record_release, require_source_name
+from baselake.catalog.annotations import (
+    Current,
+    Release,
+    current_release,
+    record_release,
+    require_source_name,
+)
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference, open_reference
@@ -18,7 +24,7 @@ from baselake.errors import InputError
 from baselake.ingest.annotations.alleles import AlleleWriter, write_alleles
 from baselake.ingest.annotations.contigs import spellings
 from baselake.ingest.annotations.text import Plain, map_of, plain_copy, require_none, rows_of, typed
-from baselake.ingest.compressed import Digest
+from baselake.ingest.compressed import Digest, file_source_id
 from baselake.ingest.vcf.detect import is_vcf
 from baselake.ingest.vcf.source import Reading, open_vcf
 from baselake.lake.schema import ANNOTATION_REGIONS
@@ -93,6 +99,15 @@ def load_source(
     assembly = open_reference(catalog, reference)
     named = version or path.name
     chosen = sorted(set(columns)) if columns is not None else None
+    for of in (assembly.name, None):
+        # What is told by the file's own bytes need not be read.
+        answering = current_release(catalog, name, of)
+        if (
+            answering is not None
+            and answering.columns == chosen
+            and answering.source_id == file_source_id(path)
+        ):
+            return _skipped(answering, path, progress)
     parameters = {"source": name, "file": path.resolve(), "reference": assembly.name, "release": named}
     with catalog.job("annotate source", parameters) as job:
         if is_vcf(path):
@@ -109,8 +124,7 @@ def load_source(
         of_reference = None if loaded.kind == "gene_terms" else assembly.name
         known = current_release(catalog, name, of_reference)
         if known is not None and (known.content_id, known.columns) == (loaded.digest.content_id, chosen):
-            progress.note(f"the content of {path.name} is loaded already, as release {known.version}")
-            return SourceImport(version=known.version, kind=loaded.kind, rows=0, skipped=True)
+            return _skipped(known, path, progress)
         job.inputs.append(loaded.digest.source_id)
         job.bytes_near += loaded.digest.bytes
         with job.commit() as tx:
@@ -134,6 +148,11 @@ def load_source(
                 ),
             )
     return SourceImport(version=named, kind=loaded.kind, rows=loaded.rows, skipped=False)
+
+
+def _skipped(known: Current, path: Path, progress: Progress) -> SourceImport:
+    progress.note(f"the content of {path.name} is loaded already, as release {known.version}")
+    return SourceImport(version=known.version, kind=known.kind, rows=0, skipped=True)
 
 
 def _load_bed(
