@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from baselake.catalog.annotations import GENES
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import RELEASE
 from baselake.errors import InputError, NotFoundError
@@ -156,6 +157,13 @@ def annotation_releases(catalog: Catalog) -> dict[str, str]:
     rows = catalog.query(
         "SELECT source, reference, version, content_id FROM current_releases ORDER BY source, reference"
     ).to_pylist()
+    for reference in [row["reference"] for row in rows if row["source"] == GENES]:
+        # Those of an assembly are all of one release, which need not be the gene models' last.
+        rows += catalog.query(
+            "SELECT 'consequences' AS source, reference, version, content_id FROM annotation_releases"
+            " WHERE release_id = (SELECT release_id FROM consequences WHERE reference = ? LIMIT 1)",
+            [reference],
+        ).to_pylist()
     return {
         f"{row['source']} of {row['reference']}" if row["reference"] else row["source"]: (
             f"{row['version']} ({row['content_id'][:12]})"

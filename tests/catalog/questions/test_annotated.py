@@ -259,7 +259,8 @@ def test_a_receipt_names_releases_and_says_when_others_answer(clinic: tuple, tmp
     with connect(catalog.layout.root, catalog.config, at=moments["old"]) as then:
         write_receipt(make_receipt(then, "carriers_of_pathogenic", ["cases"], {}, sql), tmp_path / "r.json")
     known = read_receipt(tmp_path / "r.json")
-    assert set(known.annotation) == {"clinvar of r", "genes of r"}
+    assert set(known.annotation) == {"clinvar of r", "genes of r", "consequences of r"}
+    assert known.annotation["consequences of r"] == known.annotation["genes of r"]
     with connect(catalog.layout.root, catalog.config, at=moments["old"]) as then:
         outcome = rerun(then, catalog, known)
     assert outcome.same
