@@ -91,7 +91,8 @@ class Models {
             return;
         }
         fill(node, line, contig, number);
-        node.parent = line.get("Parent");
+        const std::string_view parents = line.get("Parent");
+        node.parent = parents.substr(0, parents.find(','));
         node.gene = is_gene(line.type);
         if (node.gene) {
             node.written = line.first_of("gene_id");
