@@ -23,7 +23,7 @@ from baselake.lake.location import ENCRYPTED
 from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.4.0"
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 # Tables of a backup that are no part of the catalog begin so.
 BACKUP_TABLES = "baselake_backup_of_"
 _SQL = Path(__file__).parent / "sql"
@@ -261,7 +261,7 @@ def _set_down(connection: duckdb.DuckDBPyConnection, applied: list[object]) -> N
 
 
 def _dependent_last(folder: Path) -> list[str]:
-    """The statements of a folder, each after those that make what it calls: DuckDB looks that up at once."""
+    """The statements of a folder, each after those that make what it uses: DuckDB looks that up at once."""
     texts = {path.stem: path.read_text() for path in sorted(folder.glob("*.sql"))}
     done: dict[str, str] = {}
 
@@ -269,7 +269,7 @@ def _dependent_last(folder: Path) -> list[str]:
         if name in done:
             return
         for other in texts:
-            if other != name and re.search(rf"\b{other}\(", texts[name]):
+            if other != name and re.search(rf"\b{other}\(|\b(FROM|JOIN) {other}\b", texts[name]):
                 add(other)
         done[name] = texts[name]
 

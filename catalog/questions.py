@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import quoted
 from baselake.catalog.references import open_reference
+from baselake.catalog.snapshots import find_snapshot
 from baselake.errors import InputError, NotFoundError
 from baselake.lake.region import parse_region
 from baselake.lake.schema import shown_name
@@ -16,7 +18,22 @@ from baselake.lake.schema import shown_name
 _MACROS = Path(__file__).parent / "sql" / "table_macros"
 _NUMBERS = frozenset({"max_af", "min_depth", "min_gq", "min_sites"})
 _FLAGS = frozenset({"passed"})
-_SETS = frozenset({"cohort", "family_name", "name"})
+_SETS = frozenset({"cohort", "family_name", "name", "cases", "controls"})
+_IMPACTS = ("HIGH", "MODERATE", "LOW", "MODIFIER")
+# What other arguments name, the query that finds it, and how what there is can be seen.
+_NAMED = {
+    "symbol": (
+        "gene",
+        "SELECT 1 FROM genes WHERE $name IN (gene, gene_id, split_part(gene_id, '.', 1)) LIMIT 1",
+        "Gene models are loaded by: baselake annotate genes",
+    ),
+    "panel_name": ("panel", "SELECT 1 FROM panels WHERE panel = $name LIMIT 1", "See: baselake panel"),
+    "source_name": (
+        "source of annotation",
+        "SELECT 1 FROM annotation_releases WHERE source = $name LIMIT 1",
+        "See: baselake annotate",
+    ),
+}
 # A condition of a scan, as DuckDB's plan spells it, that a file's statistics can tell to be false of all its rows.
 _BOUND = re.compile(r"\"?(\w+)\"?(=|<=|>=|<|>)('(?:[^']|'')*'|-?[\d.]+)(?:::\w+)?")
 
@@ -124,6 +141,14 @@ def _literal(catalog: Catalog, argument: str, value: object, asked: str) -> str:
         if text.lower() not in ("true", "false"):
             raise InputError(f"{argument} is {text!r}, and is true or false", asked)
         return text.lower()
+    if argument == "impact" and text not in _IMPACTS:
+        raise InputError(f"impact is {text!r}, and is one of {', '.join(_IMPACTS)}", asked)
+    if argument == "since" and text:
+        _require_moment(catalog, text)
+    if argument in _NAMED and text:
+        kind, sql, remedy = _NAMED[argument]
+        if not catalog.query(sql, {"name": text}).num_rows:
+            raise NotFoundError(f"no {kind} {text!r}", str(catalog.layout.root), remedy)
     if argument in _SETS and not catalog.query("FROM cohort_members(?)", [text]).num_rows:
         raise NotFoundError(
             f"no cohort, family or sample {text!r} that has samples",
@@ -138,6 +163,18 @@ def _literal(catalog: Catalog, argument: str, value: object, asked: str) -> str:
     if argument == "place" and text:
         _require_region(catalog, text)
     return quoted(text)
+
+
+def _require_moment(catalog: Catalog, text: str) -> None:
+    """See that a text is a snapshot's number or name, or a time."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        cursor = catalog.connection.cursor()
+        try:
+            find_snapshot(cursor, text, str(catalog.layout.root))
+        finally:
+            cursor.close()
 
 
 def _require_region(catalog: Catalog, text: str) -> None:

@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
+from baselake.catalog.annotations import GENES
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import RELEASE
 from baselake.errors import InputError, NotFoundError
 
-_FORM = 1
+_FORM = 2
+_OLDER = 1  # without annotation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Receipt:
         release: of baselake.
         engine: release of DuckDB.
         made: when, UTC.
+        annotation: the releases of gene models and sources that answered, `SOURCE of REFERENCE` to version and the
+            digest of the content.
     """
 
     form: int
@@ -43,6 +47,7 @@ class Receipt:
     release: str
     engine: str
     made: str
+    annotation: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +59,7 @@ class Rerun:
         rows: of it then.
         gone: rows of it that today's answer has not.
         new: rows of today's answer that it had not.
-        releases: what of the software differs, as sentences.
+        releases: what of the software and of the annotation differs, as sentences.
     """
 
     same: bool
@@ -81,6 +86,7 @@ def make_receipt(
         release=RELEASE,
         engine=duckdb.__version__,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
+        annotation=annotation_releases(catalog),
     )
 
 
@@ -105,7 +111,7 @@ def read_receipt(path: Path) -> Receipt:
         raise InputError(
             f"it is no receipt ({error})", str(path), "Give a file that --receipt wrote"
         ) from error
-    if receipt.form != _FORM:
+    if receipt.form not in (_OLDER, _FORM):
         raise InputError(f"a receipt of form {receipt.form}", str(path), "Upgrade baselake")
     return receipt
 
@@ -125,7 +131,14 @@ def rerun(then: Catalog, now: Catalog, receipt: Receipt) -> Rerun:
         memory.register("today", today)
         ((gone,),) = memory.execute("SELECT count(*) FROM (FROM before EXCEPT ALL FROM today)").fetchall()
         ((new,),) = memory.execute("SELECT count(*) FROM (FROM today EXCEPT ALL FROM before)").fetchall()
-    pairs = (("baselake", receipt.release, RELEASE), ("DuckDB", receipt.engine, duckdb.__version__))
+    pairs = [("baselake", receipt.release, RELEASE), ("DuckDB", receipt.engine, duckdb.__version__)]
+    if receipt.form != _OLDER:
+        answered = annotation_releases(now)
+        sources = dict.fromkeys((*receipt.annotation, *answered))
+        pairs += [
+            (source, receipt.annotation.get(source, "not there"), answered.get(source, "not there"))
+            for source in sources
+        ]
     return Rerun(
         same=(digest, rows) == (receipt.digest, receipt.rows),
         rows=rows,
@@ -133,6 +146,30 @@ def rerun(then: Catalog, now: Catalog, receipt: Receipt) -> Rerun:
         new=new,
         releases=tuple(f"{name} was {was} and is {is_}" for name, was, is_ in pairs if was != is_),
     )
+
+
+def annotation_releases(catalog: Catalog) -> dict[str, str]:
+    """The releases of annotation that answer now: version and digest of the content, by source and assembly."""
+    # A snapshot from before there was any has no such view.
+    there = "SELECT 1 FROM duckdb_views() WHERE view_name = 'current_releases' AND database_name = current_catalog()"
+    if not catalog.query(there).num_rows:
+        return {}
+    rows = catalog.query(
+        "SELECT source, reference, version, content_id FROM current_releases ORDER BY source, reference"
+    ).to_pylist()
+    for reference in [row["reference"] for row in rows if row["source"] == GENES]:
+        # Those of an assembly are all of one release, which need not be the gene models' last.
+        rows += catalog.query(
+            "SELECT 'consequences' AS source, reference, version, content_id FROM annotation_releases"
+            " WHERE release_id = (SELECT release_id FROM consequences WHERE reference = ? LIMIT 1)",
+            [reference],
+        ).to_pylist()
+    return {
+        f"{row['source']} of {row['reference']}" if row["reference"] else row["source"]: (
+            f"{row['version']} ({row['content_id'][:12]})"
+        )
+        for row in rows
+    }
 
 
 def current_snapshot(catalog: Catalog) -> int:

@@ -1,10 +1,12 @@
 """What is recorded about samples."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from baselake.catalog.catalog import Catalog, statement
+from baselake.errors import InputError
 
 if TYPE_CHECKING:
     from baselake.catalog.job import Transaction
@@ -57,9 +59,18 @@ def describe_sample(
     family: str | None,
     father: str | None,
     mother: str | None,
+    phenotypes: Sequence[str] | None = None,
 ) -> None:
-    """Record what is known of a sample; what is None stays as it is, sex `unknown` is recorded as NULL."""
-    given = {"sex": sex, "family": family, "father": father, "mother": mother}
+    """Record what is known of a sample; what is None stays as it is, sex `unknown` is recorded as NULL.
+
+    Raises:
+        InputError: a phenotype is no term of the Human Phenotype Ontology.
+    """
+    for term in phenotypes or ():
+        if re.fullmatch(r"HP:\d{7}", term) is None:
+            raise InputError(f"{term!r} is no term of HPO", f"sample {sample}", "Write terms as HP:0001250")
+    given: dict[str, object] = {"sex": sex, "family": family, "father": father, "mother": mother}
+    given["phenotypes"] = list(phenotypes) if phenotypes is not None else None
     chosen = {column: value for column, value in given.items() if value is not None}
     if not chosen:
         return

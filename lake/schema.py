@@ -378,6 +378,108 @@ BARCODE_COUNTS = _spec(
     dictionary=("run_id", "lane", "tile"),
 )
 
+# What an allele does to each transcript within 5,000 bases; of one that has none there is one row without a transcript.
+CONSEQUENCES = _spec(
+    "consequences",
+    [
+        ("reference", pa.string()),
+        ("variant_id", pa.string()),
+        ("contig", pa.string()),
+        ("start", pa.int32()),
+        ("gene_id", pa.string()),
+        ("gene", pa.string()),
+        ("transcript_id", pa.string()),
+        ("biotype", pa.string()),  # of the transcript
+        ("canonical", pa.bool_()),
+        ("mane", pa.string()),  # select or plus_clinical
+        ("terms", pa.list_(pa.string())),  # of the Sequence Ontology, the most severe first
+        ("impact", pa.string()),  # of the first term: HIGH, MODERATE, LOW, MODIFIER
+        ("distance", pa.int32()),  # to the transcript; NULL: it lies in it
+        ("exon", pa.string()),  # N/M
+        ("intron", pa.string()),
+        ("hgvs_c", pa.string()),
+        ("hgvs_p", pa.string()),
+        ("cds_position", pa.int32()),  # from 1
+        ("protein_position", pa.int32()),
+        ("codons", pa.string()),
+        ("amino_acids", pa.string()),
+        ("lof", pa.bool_()),  # loss of function
+        ("lof_doubts", pa.list_(pa.string())),  # why it may be none
+        ("release_id", pa.string()),  # of the gene models
+    ],
+    partition_by=("reference", "contig"),
+    sort_by=("start",),
+    dictionary=(
+        "reference",
+        "contig",
+        "gene_id",
+        "gene",
+        "transcript_id",
+        "biotype",
+        "mane",
+        "impact",
+        "exon",
+        "intron",
+        "codons",
+        "amino_acids",
+        "release_id",
+        "terms.list.element",
+        "lof_doubts.list.element",
+    ),
+    encodings=MappingProxyType(
+        {"variant_id": "DELTA_BYTE_ARRAY", "start": "DELTA_BINARY_PACKED", "hgvs_c": "DELTA_BYTE_ARRAY"}
+    ),
+)
+
+# What a source such as ClinVar or gnomAD says of an allele, release by release.
+ANNOTATIONS = _spec(
+    "annotations",
+    [
+        ("reference", pa.string()),
+        ("source", pa.string()),
+        ("release_id", pa.string()),
+        ("variant_id", pa.string()),
+        ("contig", pa.string()),
+        ("start", pa.int32()),
+        ("id", pa.string()),  # the source's own; NULL: none
+        ("filters", pa.list_(pa.string())),  # NULL: '.'; empty: PASS
+        ("flags", pa.list_(pa.string())),
+        ("integers", _map_of(pa.int32())),
+        ("floats", _map_of(pa.float32())),
+        ("strings", _map_of(pa.string())),
+    ],
+    partition_by=("reference", "source", "contig"),
+    sort_by=("start",),
+    dictionary=(
+        "reference",
+        "source",
+        "release_id",
+        "contig",
+        "filters.list.element",
+        "flags.list.element",
+        *_map_dictionary("integers", "floats", "strings"),
+    ),
+    encodings=MappingProxyType({"variant_id": "DELTA_BYTE_ARRAY", "start": "DELTA_BINARY_PACKED"}),
+)
+
+ANNOTATION_REGIONS = _spec(
+    "annotation_regions",
+    [
+        ("reference", pa.string()),
+        ("source", pa.string()),
+        ("release_id", pa.string()),
+        ("contig", pa.string()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("name", pa.string()),
+        ("strings", _map_of(pa.string())),
+    ],
+    partition_by=("reference", "source"),
+    sort_by=("contig", "start"),
+    dictionary=("reference", "source", "release_id", "contig", "name", *_map_dictionary("strings")),
+    encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "end": "DELTA_BINARY_PACKED"}),
+)
+
 TABLES: Mapping[str, TableSpec] = MappingProxyType(
     {
         spec.name: spec
@@ -390,6 +492,9 @@ TABLES: Mapping[str, TableSpec] = MappingProxyType(
             VCF_RECORDS,
             COVERAGE_WINDOWS,
             BARCODE_COUNTS,
+            CONSEQUENCES,
+            ANNOTATIONS,
+            ANNOTATION_REGIONS,
         )
     }
 )

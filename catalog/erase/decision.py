@@ -139,7 +139,7 @@ def _bulk_rows(file: RowFile, subject: Subject, context: Context) -> np.ndarray:
         mine = counts_of(subject, rows, ends, file.begin_snapshot)
         _note_clusters(rows, mine, ends, file.begin_snapshot, context)
         return mine
-    if file.table == "variants":
+    if file.table in ("variants", "consequences"):
         parts = _batches(file, ("reference", "variant_id"))
         return _joined([_carried(rows, context.alleles) for rows in parts])
     if file.table == "vcf_records":
@@ -147,6 +147,9 @@ def _bulk_rows(file: RowFile, subject: Subject, context: Context) -> np.ndarray:
         parts = _batches(file, ("source_id",))
         return _joined([_is_in(rows["source_id"], subject.own_sources) for rows in parts])
     known = [name for name in _IDENTIFIERS if name in TABLES[file.table].schema.names]
+    if not known:
+        # What sources say of alleles and regions is nobody's.
+        return np.zeros(file.rows, bool)
     return _joined([rows_of(file.table, rows, subject) for rows in _batches(file, known)])
 
 

@@ -26,6 +26,13 @@ class BcfParser {
         return std::size_t{8} + shared + individual;
     }
 
+    // Whether a whole record is on a contig that the header has and the reference has not.
+    bool is_elsewhere(std::string_view bytes) const {
+        std::int32_t contig;
+        std::memcpy(&contig, bytes.data() + 8, 4);
+        return contig >= 0 && static_cast<std::size_t>(contig) < contigs_.size() && contigs_[static_cast<std::size_t>(contig)].second < 0;
+    }
+
     // Parses one whole record; views point into `bytes` or into this parser.
     void parse(std::string_view bytes, Record& record) {
         record.clear();

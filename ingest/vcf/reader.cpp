@@ -38,8 +38,8 @@ class Reader {
   public:
     Reader(const Declared& info, const Declared& format, const std::vector<std::pair<std::string, py::array_t<std::uint8_t>>>& contigs,
            std::size_t samples, bool has_format, std::int64_t lines_before, std::size_t part_bytes,
-           const std::optional<std::pair<std::vector<std::string>, std::vector<std::string>>>& bcf)
-        : info_(definitions(info)), format_(definitions(format)), line_(lines_before), part_bytes_(part_bytes) {
+           const std::optional<std::pair<std::vector<std::string>, std::vector<std::string>>>& bcf, bool skip_unknown)
+        : info_(definitions(info)), format_(definitions(format)), line_(lines_before), part_bytes_(part_bytes), skip_unknown_(skip_unknown) {
         for (const auto& [name, bases] : contigs) {
             contigs_.push_back({name, {reinterpret_cast<const char*>(bases.data()), static_cast<std::size_t>(bases.size())}});
             index_.emplace(name, static_cast<std::int32_t>(contigs_.size()) - 1);
@@ -79,6 +79,7 @@ class Reader {
 
     std::int64_t line() const { return line_; }
     std::int64_t records() const { return records_; }
+    std::int64_t skipped() const { return skipped_; }
     std::int64_t misfits() const { return text_ ? text_->misfits() : 0; }
     std::string misfit() const { return text_ ? text_->misfit() : std::string(); }
 
@@ -108,6 +109,10 @@ class Reader {
             --line_;
             return 0;
         }
+        if (skip_unknown_ && bcf_->is_elsewhere(bytes)) {
+            ++skipped_;
+            return size;
+        }
         bcf_->parse(bytes.substr(0, size), record_);
         add();
         return size;
@@ -127,6 +132,10 @@ class Reader {
         }
         if (blank_) fail("a blank line stands before this one");
         if (line[0] == '#') fail("a line of the header stands among the records");
+        if (skip_unknown_ && index_.find(line.substr(0, line.find('\t'))) == index_.end()) {
+            ++skipped_;
+            return size;
+        }
         text_->parse(line, record_);
         add();
         return size;
@@ -186,7 +195,9 @@ class Reader {
     std::int64_t line_;
     std::int64_t records_ = 0;
     std::size_t part_bytes_;
+    std::int64_t skipped_ = 0;
     int since_ = 0;
+    bool skip_unknown_;
     bool blank_ = false;
 };
 
@@ -202,12 +213,13 @@ PYBIND11_MODULE(_reader, m) {
     py::class_<Reader>(m, "Reader")
         .def(py::init<const Declared&, const Declared&, const std::vector<std::pair<std::string, py::array_t<std::uint8_t>>>&,
                       std::size_t, bool, std::int64_t, std::size_t,
-                      const std::optional<std::pair<std::vector<std::string>, std::vector<std::string>>>&>(),
+                      const std::optional<std::pair<std::vector<std::string>, std::vector<std::string>>>&, bool>(),
              py::arg("info"), py::arg("format"), py::arg("contigs"), py::arg("samples"), py::arg("has_format"),
-             py::arg("lines_before"), py::arg("part_bytes"), py::arg("bcf"))
+             py::arg("lines_before"), py::arg("part_bytes"), py::arg("bcf"), py::arg("skip_unknown") = false)
         .def("feed", &Reader::feed, py::arg("piece"), py::arg("last"))
         .def_property_readonly("line", &Reader::line)
         .def_property_readonly("records", &Reader::records)
+        .def_property_readonly("skipped", &Reader::skipped)
         .def_property_readonly("misfits", &Reader::misfits)
         .def_property_readonly("misfit", &Reader::misfit);
 }

@@ -1,6 +1,6 @@
 """A VCF or BCF file: its header, and its records as columns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -118,21 +118,32 @@ class Reading:
         digest, records: of the whole file, once it has been read.
         misfits: values of INFO that are not of the type that the header declares, and were kept as text.
         misfit: what is wrong with the first.
+        skipped: records on contigs that are not among `spellings`.
 
     Args:
         file: the file.
         reference: the assembly its alleles are checked and normalised against.
         part_bytes: about how large a part is.
+        spellings: the reference's contig by each name that the file may call it; records of other contigs are left
+            out. None: contigs are called as in the reference, and there are no others.
     """
 
-    def __init__(self, file: VcfFile, reference: Reference, part_bytes: int) -> None:
+    def __init__(
+        self,
+        file: VcfFile,
+        reference: Reference,
+        part_bytes: int,
+        spellings: Mapping[str, str] | None = None,
+    ) -> None:
         self._file = file
         self._reference = reference
         self._part_bytes = part_bytes
+        self._spellings = spellings
         self.digest: Digest | None = None
         self.records = 0
         self.misfits = 0
         self.misfit = ""
+        self.skipped = 0
 
     def parts(self) -> Iterator[Part]:
         """Parts in order, each of one contig.
@@ -145,18 +156,21 @@ class Reading:
             _, lines, rest = _header_lines(chunks, self._file.path)
             header = self._file.header
             bcf = (header.strings, tuple(header.contigs)) if self._file.bcf else None
+            lengths = self._reference.lengths
+            spellings = self._spellings if self._spellings is not None else {name: name for name in lengths}
             reader = Reader(
                 info=[(name, key.type, key.number, key.reserved) for name, key in header.info.items()],
                 format=[(name, key.type, key.number, key.reserved) for name, key in header.format.items()],
                 contigs=[
-                    (name, self._reference.bases(name, 0, length))
-                    for name, length in self._reference.lengths.items()
+                    (name, self._reference.bases(contig, 0, lengths[contig]))
+                    for name, contig in spellings.items()
                 ],
                 samples=len(header.samples),
                 has_format=header.has_format,
                 lines_before=0 if self._file.bcf else len(lines),
                 part_bytes=self._part_bytes,
                 bcf=bcf,
+                skip_unknown=self._spellings is not None,
             )
             piece = rest
             while True:
@@ -177,6 +191,7 @@ class Reading:
             self.records = reader.records
             self.misfits = reader.misfits
             self.misfit = reader.misfit
+            self.skipped = reader.skipped
 
 
 def _header_lines(chunks: ReadAhead, path: Path) -> tuple[bool, list[str], bytes]:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from baselake.catalog.upkeep.compact import Compacted
     from baselake.catalog.upkeep.doctor import Repair, Report
     from baselake.catalog.upkeep.expire import Expired
+    from baselake.compute.annotate import Annotated
+    from baselake.ingest.annotations import SourceImport
+    from baselake.ingest.genes import GeneImport
 
 
 class Lake:
@@ -376,10 +379,17 @@ class Lake:
         family: str | None = None,
         father: str | None = None,
         mother: str | None = None,
+        phenotypes: Sequence[str] | None = None,
     ) -> None:
         """Record what is known of a sample; what is None stays as it is."""
         describe_sample(
-            self.catalog, self._sample(sample), sex=sex, family=family, father=father, mother=mother
+            self.catalog,
+            self._sample(sample),
+            sex=sex,
+            family=family,
+            father=father,
+            mother=mother,
+            phenotypes=phenotypes,
         )
 
     def add_pedigree(self, path: str | os.PathLike[str]) -> None:
@@ -387,6 +397,50 @@ class Lake:
         from baselake.catalog.pedigree import add_pedigree
 
         add_pedigree(self.catalog, Path(path))
+
+    def annotate_genes(
+        self, path: str | os.PathLike[str], *, reference: str | None = None, release: str | None = None
+    ) -> "GeneImport":
+        """Load gene models from GFF3 or GTF; see `baselake.ingest.genes.load_genes`."""
+        from baselake.ingest.genes import load_genes
+
+        return load_genes(
+            self.catalog, Path(path), reference=reference, version=release, progress=self._progress
+        )
+
+    def annotate_variants(self, reference: str | None = None) -> "Annotated":
+        """Tell consequences of alleles that have none; see `baselake.compute.annotate.annotate_variants`."""
+        from baselake.compute.annotate import annotate_variants
+
+        return annotate_variants(self.catalog, reference, self._progress)
+
+    def annotate_source(
+        self,
+        name: str,
+        path: str | os.PathLike[str],
+        *,
+        reference: str | None = None,
+        release: str | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> "SourceImport":
+        """Load a release of a source of annotation; see `baselake.ingest.annotations.load_source`."""
+        from baselake.ingest.annotations import load_source
+
+        return load_source(
+            self.catalog,
+            name,
+            Path(path),
+            reference=reference,
+            version=release,
+            columns=columns,
+            progress=self._progress,
+        )
+
+    def set_panel(self, name: str, genes: Sequence[str]) -> list[str]:
+        """Give a list of genes a name; none: the name goes; see `baselake.catalog.annotations.set_panel`."""
+        from baselake.catalog.annotations import set_panel
+
+        return set_panel(self.catalog, name, genes)
 
     def set_cohort(self, name: str, samples: Sequence[str]) -> None:
         """Give a set of samples a name; none: the name goes; see `baselake.catalog.pedigree.set_cohort`."""

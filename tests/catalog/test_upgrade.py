@@ -169,3 +169,23 @@ def test_alignments_of_an_earlier_release_get_the_files_of_their_reads(
     with connect(lake, config) as catalog:
         (row,) = catalog.query("SELECT inputs FROM lineage WHERE operation = 'align'").to_pylist()
     assert row["inputs"] == ["read_group:A.1", imports["A"]]
+
+
+def test_a_lake_from_before_annotation_gets_its_tables_and_questions(
+    tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = tmp_path / "lake"
+    with earlier_release(tmp_path, monkeypatch, 10, "0.4.0"):
+        create(lake, config)
+        with connect(lake, config) as catalog, catalog.job("ingest") as job, job.commit() as tx:
+            tx.execute("INSERT INTO samples (sample_id) VALUES ('S')")
+        assert not (tmp_path / "sql" / "table_macros").exists()
+    with pytest.raises(LakeError, match="baselake init"):
+        connect(lake, config)
+    create(lake, config)
+    with connect(lake, config) as catalog:
+        for table in ("annotation_releases", "genes", "transcripts", "consequences", "annotations", "panels"):
+            assert catalog.query(f"FROM {table}").num_rows == 0
+        assert catalog.query("FROM gene('ABC')").num_rows == 0
+        assert catalog.query("FROM coverage_of('ABC', cohort => 'S')").num_rows == 0
+        assert catalog.query("FROM samples").num_rows == 1

@@ -24,8 +24,20 @@ def command(context: click.Context, format_: str | None, at: str | None) -> None
 @click.option("--family", help="The family it belongs to.")
 @click.option("--father", help="The sample of the father.")
 @click.option("--mother", help="The sample of the mother.")
+@click.option(
+    "--phenotype", "phenotypes", multiple=True, help="A term of HPO, as HP:0001250; may be repeated."
+)
 @common
-def set_(sample: str, sex: str | None, family: str | None, father: str | None, mother: str | None) -> None:
+def set_(
+    sample: str,
+    sex: str | None,
+    family: str | None,
+    father: str | None,
+    mother: str | None,
+    phenotypes: tuple[str, ...],
+) -> None:
     """Record what is known of SAMPLE; what is not given stays as it is."""
     with open_for_writing() as lake:
-        lake.describe_sample(sample, sex=sex, family=family, father=father, mother=mother)
+        lake.describe_sample(
+            sample, sex=sex, family=family, father=father, mother=mother, phenotypes=phenotypes or None
+        )
