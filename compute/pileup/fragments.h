@@ -144,15 +144,17 @@ struct Comparison {
 
 // A read that begins right of an insertion lies its length further on in the haplotype: the band covers both.
 inline Comparison comparison_of(const ActiveRegion& region, const RegionHaplotypes& haplotypes, const std::vector<Candidate>& all,
-                                const Pileup& pileup) {
+                                const Pileup& pileup, const Window& reference) {
     Comparison out;
     for (const CandidateHaplotype& h : haplotypes.haplotypes) {
         out.left = std::max(out.left, -h.shift_min);
         out.right = std::max(out.right, h.shift_max);
     }
     const int32_t around = READ_FLANK + std::max(out.left, out.right);
+    // Beyond the contig's ends no haplotype has a base.
+    const int32_t from = std::max(region.start - around, reference.begin()), to = std::min(region.end + around, reference.end());
     each_read_near(pileup, region, [&](int32_t r) {
-        Stretch s = stretch(pileup.reads[static_cast<size_t>(r)], r, region.start - around, region.end + around);
+        Stretch s = stretch(pileup.reads[static_cast<size_t>(r)], r, from, to);
         s.length = std::min(s.length, MAX_ALIGNED);
         if (s.length > 0) out.stretches.push_back(s);
     });
