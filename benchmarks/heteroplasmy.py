@@ -5,8 +5,8 @@
 The genome is 16,569 bases of human chromosome 20, taken for a circle and named MT; qualities and errors are those of
 real reads (`observed_reads.py`). Alleles of one fraction lie on the same molecules. Callers get the same alignments, of
 bwa mem to the linear sequence. Alleles are compared one by one, normalised by `bcftools norm`. Calls of baselake
-count where FILTER is PASS, those of freebayes where QUAL is at least 20, all where their own fraction is at least the
-least that was planted, less a half. Writes `heteroplasmy.md`.
+count where FILTER is PASS, those of freebayes as it writes them and where QUAL is at least 20, all where their own
+fraction is at least half of the least that was planted. Writes `heteroplasmy.md`.
 """
 
 import argparse
@@ -144,9 +144,12 @@ def circle(bases: Bases) -> Bases:
 
 def call(dataset: Dataset, folder: Path) -> dict[str, tuple[Path, float]]:
     """Calls of each caller and the seconds that it took, all commands of baselake together."""
+    mixed = (
+        f"freebayes -f {dataset.fasta} --pooled-continuous -F 0.01 -C 2 --haplotype-length 0 {dataset.bam}"
+    )
     scripts = {
-        "freebayes": f"freebayes -f {dataset.fasta} --pooled-continuous -F 0.01 -C 2 --haplotype-length 0 {dataset.bam}"
-        f" | bcftools view -i 'QUAL>={_LEAST_QUAL}' -Oz -o",
+        "freebayes": f"{mixed} | bcftools view -Oz -o",
+        f"freebayes, QUAL {_LEAST_QUAL}": f"bcftools view -i 'QUAL>={_LEAST_QUAL}' {folder}/freebayes.vcf.gz -Oz -o",
         "bcftools": f"bcftools mpileup -d 100000 -a AD,DP -f {dataset.fasta} {dataset.bam}"
         " | bcftools call --ploidy 1 -mv -Oz -o",
     }
@@ -157,7 +160,7 @@ def call(dataset: Dataset, folder: Path) -> dict[str, tuple[Path, float]]:
         found["baselake"] = folder / "baselake.vcf.gz", time.monotonic() - began
         made.rename(found["baselake"][0])
     for name, script in scripts.items():
-        path = folder / f"{name}.vcf.gz"
+        path = folder / f"{name.replace(', ', '-').replace(' ', '')}.vcf.gz"
         began = time.monotonic()
         subprocess.run(
             ["bash", "-eo", "pipefail", "-c", f"{script} {path}"], check=True, stderr=subprocess.DEVNULL

@@ -17,8 +17,8 @@ _NUMT_SHARE = (
 _NUMT_QUANTILE = 0.99  # of a Poisson distribution, as there
 
 _REVISED_CAMBRIDGE = 16_569  # bases of NC_012920.1, which GRCh37's MT and GRCh38's and hs1's chrM are
-# 0-based places about its runs of C and its placeholder at 3,107, where gnomAD takes no call (Laricchia and others 2022,
-# doi:10.1101/gr.276013.121).
+# 0-based places about its runs of C and its placeholder at 3,107, where gnomAD takes no call (Laricchia and others
+# 2022, doi:10.1101/gr.276013.121).
 _ARTIFACT_PRONE = (300, 301, 309, 315, 3_106, 16_181)
 
 

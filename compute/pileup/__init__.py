@@ -8,6 +8,7 @@ as the alignments cover `PADDING` bases on both sides of the region.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -221,9 +222,7 @@ def mixture_of_region(
     return _region_calls(calls, pa.array(gt, pa.string()), np.ones(len(gt), np.int8))
 
 
-def _region_calls(
-    calls: Mapping[str, npt.NDArray], gt: pa.Array, alt_copies: npt.NDArray[np.int8]
-) -> RegionCalls:
+def _region_calls(calls: Mapping[str, Any], gt: pa.Array, alt_copies: npt.NDArray[np.int8]) -> RegionCalls:
     simple, realigned, assembled = calls["regions"]
     table = pa.table(
         {

@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pyarrow as pa
 import pytest
@@ -123,7 +124,7 @@ def test_calls_depend_neither_on_row_order_nor_on_how_the_contig_is_cut() -> Non
     assert whole.num_rows >= 3
     random.Random(3).shuffle(reads)
     cuts = [0, SITE - 7, SITE, SITE + 1, SITE + 2, SITE + 33, len(CONTIG)]
-    parts = [mixture(reads, start, end) for start, end in zip(cuts, cuts[1:], strict=False)]
+    parts = [mixture(reads, start, end) for start, end in pairwise(cuts)]
     assert pa.concat_tables(parts).equals(whole)
 
 
@@ -139,7 +140,7 @@ def test_two_copies_at_great_depth_are_not_taken_for_one_error_that_all_share() 
 
 
 def around_the_origin(changes: Sequence[tuple[int, int, str]]) -> list[Alignment]:
-    """Reads over the last and the first base, as bwa mem aligns them: the longer part, and the other as supplementary."""
+    """Reads over the last and the first base as bwa mem aligns them: the longer part, the other as supplementary."""
     reads = []
     for number, before in enumerate(range(5, LENGTH - 5)):
         for copy in range(4):
