@@ -70,7 +70,7 @@ def main() -> None:
             )
             for name, (calls, seconds) in call(dataset, folder).items():
                 found, false = compare(planted, calls, dataset.fasta)
-                print(depth, name, "false:", false)
+                print(depth, name, len(false), "false, as", false[:5])
                 cells = [f"{depth:g}x", name, f"{seconds:.1f}", str(len(false)), *found]
                 lines.append(f"| {' | '.join(cells)} |")
     (arguments.output / "heteroplasmy.md").write_text("\n".join(lines) + "\n")
