@@ -289,15 +289,42 @@ inline std::vector<int32_t> phase_sets(const std::vector<Site>& sites, const Gen
     return set;
 }
 
+// The likeliest genotype; fills in the priors of all.
+inline Genotype likeliest(std::vector<Genotype>& genotypes, Evidence& evidence, const Window& reference, const Parameters& parameters) {
+    evidence.rates.clear();
+    for (const Allele& allele : evidence.alleles) evidence.rates.push_back(allele_prior(allele, reference, parameters));
+    for (Genotype& g : genotypes) g.prior = genotype_prior(masks_of(g, evidence, 0), evidence.rates);
+    return *std::min_element(genotypes.begin(), genotypes.end(), [](const Genotype& x, const Genotype& y) { return x.cost + x.prior < y.cost + y.prior; });
+}
+
+// Pairs of alleles that the haplotypes of a genotype have written as one, and not all of them together.
+inline std::vector<Pair> called_apart(const Genotype& g, const Evidence& evidence, const Window& reference) {
+    std::vector<Pair> apart;
+    if (evidence.own.empty()) return apart;
+    for (int16_t h : g)
+        for (int16_t other : g)
+            if (h != other) seen_apart(evidence.own[static_cast<size_t>(h)], evidence.own[static_cast<size_t>(other)], reference, apart);
+    return apart;
+}
+
+// Numbers the alleles of all haplotypes anew, some pairs being apart. False, and nothing done, where they are too many.
+inline bool number_apart(Evidence& evidence, const std::vector<Pair>& apart, const Window& reference) {
+    Numbering numbering;
+    std::vector<uint64_t> masks(evidence.own.size());
+    for (size_t h = 0; h < masks.size(); ++h)
+        if (!numbering.add(as_called(evidence.own[h], apart, reference), masks[h])) return false;
+    evidence.alleles = std::move(numbering.alleles);
+    evidence.masks = std::move(masks);
+    return true;
+}
+
 // Calls every site of a region, wherever it lies, from the evidence of its reads.
 inline void call_evidence(Evidence& evidence, bool simple, const Pileup& pileup, const Window& reference, int ploidy,
                           const Parameters& parameters, std::vector<Call>& out) {
-    for (const Allele& allele : evidence.alleles) evidence.rates.push_back(allele_prior(allele, reference, parameters));
     std::vector<Genotype> genotypes = genotype_costs(evidence.table, ploidy);
-    for (Genotype& g : genotypes) g.prior = genotype_prior(masks_of(g, evidence, 0), evidence.rates);
-    const Genotype& best = *std::min_element(genotypes.begin(), genotypes.end(), [](const Genotype& x, const Genotype& y) {
-        return x.cost + x.prior < y.cost + y.prior;
-    });
+    Genotype best = likeliest(genotypes, evidence, reference, parameters);
+    if (const std::vector<Pair> apart = called_apart(best, evidence, reference); !apart.empty() && number_apart(evidence, apart, reference))
+        best = likeliest(genotypes, evidence, reference, parameters);
     uint64_t called = 0;
     for (int16_t h : best) called |= evidence.masks[static_cast<size_t>(h)];
     const bool unexplained = mostly_unexplained(best, evidence);

@@ -10,6 +10,7 @@ struct Evidence {
     std::vector<Allele> alleles;
     std::vector<double> rates;    // prior cost of each
     std::vector<uint64_t> masks;  // haplotype -> alleles it carries; the reference first
+    std::vector<std::vector<Allele>> own;  // of each haplotype of a complex region, its alleles as spelled
     CostTable table;
     size_t misfits = 0;           // reads left out because they fit no haplotype
     std::vector<int32_t> reads;  // row of the table -> the read of the fragment that tells most
@@ -214,7 +215,10 @@ inline std::vector<float> haplotype_costs(const Comparison& comparison, const Re
 inline Evidence evidence_of(const Comparison& comparison, const RegionHaplotypes& haplotypes, const float* costs, const Pileup& pileup) {
     Evidence out;
     out.alleles = haplotypes.alleles;
-    for (const CandidateHaplotype& h : haplotypes.haplotypes) out.masks.push_back(h.mask);
+    for (const CandidateHaplotype& h : haplotypes.haplotypes) {
+        out.masks.push_back(h.mask);
+        out.own.push_back(h.own);
+    }
     const size_t n = haplotypes.haplotypes.size();
     const Slips slips(haplotypes.haplotypes);
     FragmentSums sums(n);
