@@ -183,11 +183,17 @@ inline std::vector<Allele> as_called(const std::vector<Allele>& own, const std::
     return out;
 }
 
-// Pairs of a haplotype that touch, of which another one has one allele without the other: that is an event by itself.
+// Pairs of a haplotype that touch, of which another one has one allele without the other, or another insertion or deletion
+// at its place: each is an event by itself.
 inline void seen_apart(const std::vector<Allele>& own, const std::vector<Allele>& other, const Window& reference, std::vector<Pair>& apart) {
     auto has = [&](const Allele& a) { return std::find(other.begin(), other.end(), a) != other.end(); };
-    for (size_t i = 1; i < own.size(); ++i)
-        if (touches(own[i - 1], own[i], reference) && has(own[i - 1]) != has(own[i])) apart.push_back({own[i - 1], own[i]});
+    auto varies = [&](const Allele& a) {
+        return has(a) || (a.indel() && std::any_of(other.begin(), other.end(), [&](const Allele& o) { return o.indel() && o.position == a.position; }));
+    };
+    for (size_t i = 1; i < own.size(); ++i) {
+        const Allele &left = own[i - 1], &right = own[i];
+        if (touches(left, right, reference) && (has(left) != has(right) || varies(left) != varies(right))) apart.push_back({left, right});
+    }
 }
 
 // Numbers alleles of haplotypes, those of each in order, as they are called: the alleles, and the set that each haplotype
