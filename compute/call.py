@@ -14,7 +14,7 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference
 from baselake.catalog.work.inputs import count_inputs
-from baselake.compute.arrow_columns import string_buffers
+from baselake.compute.arrow_columns import string_buffers, whole
 from baselake.compute.device import DeviceLostError, Gpu
 from baselake.compute.in_order import in_order
 from baselake.compute.mitochondrion import with_doubts
@@ -427,7 +427,7 @@ def _computed_on(gpus: Sequence[Gpu]) -> str:
 
 def _short_reads(alignments: pa.Table) -> tuple[pa.Table, int]:
     """The alignments of reads that the model is made for, and how many others there are."""
-    long = np.diff(string_buffers(alignments["seq"].combine_chunks())[0]) > LONGEST_READ
+    long = np.diff(string_buffers(whole(alignments["seq"]))[0]) > LONGEST_READ
     number = int(np.count_nonzero(long))
     return (alignments.filter(pa.array(~long)) if number else alignments), number
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from baselake.compute.arrow_columns import string_buffers
+from baselake.compute.arrow_columns import string_buffers, whole
 from baselake.compute.device import Gpu
 from baselake.compute.pileup import _twin
 from baselake.compute.pileup.staged import staged_call
@@ -76,14 +76,14 @@ _MIXED = 0  # the ploidy that stands for many copies, natively
 
 
 def _fixed(column: pa.ChunkedArray, null: int) -> npt.NDArray:
-    values = column.combine_chunks()
+    values = whole(column)
     if values.null_count:
         values = values.fill_null(null)
     return np.ascontiguousarray(values.to_numpy(zero_copy_only=False))
 
 
 def _text(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-    values = column.combine_chunks()
+    values = whole(column)
     return string_buffers(values if values.type == pa.string() else values.cast(pa.string()))
 
 
