@@ -97,7 +97,7 @@ inline double artefact_cost(int n, int k) {
 // holds:
 // - independent errors, each in full;
 // - one error shared by many: the k-th of a strand and an allele weighs dependency_weight(k), and any set of
-//   fragments of those sizes, up to half of all, are as likely to be struck towards each allele;
+//   fragments of those sizes are as likely to be struck towards each allele;
 // - one strand misread at this place, as some motifs are: errors towards one allele on one strand cost the rate of
 //   such places and the share struck, all others count in full.
 class ErrorAccount {
@@ -114,7 +114,6 @@ class ErrorAccount {
     }
     double total() {
         double independent = 0, shared = 0, saved = 0;
-        int errors = 0;
         std::vector<int> by_allele(groups_.size() / 2, 0);
         for (size_t g = 0; g < groups_.size(); ++g) {
             std::vector<float>& costs = groups_[g];
@@ -128,13 +127,10 @@ class ErrorAccount {
                 here += costs[k] >= CLEAR_ERROR;
             }
             independent += sum;
-            errors += here;
             by_allele[g / 2] += here;
             if (here > 1) saved = std::max(saved, sum - good - STRAND_ARTEFACT_COST - artefact_cost(fragments_[g % 2], here));
         }
-        const double alone = independent - saved;
-        const int fragments = fragments_[0] + fragments_[1];
-        return SHARED_BY_ONE_IN * errors > fragments ? alone : std::min(alone, shared + ways_cost(fragments, by_allele));
+        return std::min(independent - saved, shared + ways_cost(fragments_[0] + fragments_[1], by_allele));
     }
 
   private:

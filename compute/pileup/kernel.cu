@@ -144,9 +144,7 @@ __device__ __forceinline__ double genotype_cost(const Tables& tables, int table,
         const int strand = g % 2 ? backwards : count - backwards;
         saved = max(saved, sum - STRAND_ARTEFACT_COST - artefact_cost(tables.log_factorials, strand, here));
     }
-    const double alone = independent - saved;
-    if (SHARED_BY_ONE_IN * errors > count) return cost + alone;
-    return cost + min(alone, shared + PHRED * ways);
+    return cost + min(independent - saved, shared + PHRED * ways);
 }
 
 }  // namespace baselake::pileup

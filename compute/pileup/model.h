@@ -8,7 +8,6 @@ namespace baselake::pileup {
 // doi:10.1101/gr.078212.108) with the constants bcftools has settled on.
 constexpr double DEPENDENCY = 0.83;
 constexpr double DEPENDENCY_FLOOR = 0.03;
-constexpr int SHARED_BY_ONE_IN = 2;  // at most: what more fragments show is no error that they share
 constexpr double STRAND_ARTEFACT_COST = 50;  // one place in a hundred thousand misreads on one strand
 constexpr int ARTEFACT_SHAPE = 4;
 // An instrument sees that such a base is bad: of 105 misread bases at ten such places of the NA12878 slice 6% have
