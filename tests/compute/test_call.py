@@ -135,6 +135,20 @@ def test_x_of_a_male_is_haploid_and_alleles_of_a_mitochondrion_have_fractions(sa
     assert [row for row in called(sampled) if row[0] == "chr1"] == CHR1
 
 
+def test_few_alternates_beside_deep_autosomes_may_be_nuclear(sampled: Catalog) -> None:
+    """20 fragments of the mitochondrion show the alternate; the depth of the autosomes tells whether that is few."""
+    call_samples(sampled, ["S1"], open_reference(sampled))
+    filters = "SELECT filters FROM genotypes WHERE contig = 'chrM' AND sample_id = ?"
+    assert sampled.query(filters, ["S1"])["filters"].to_pylist() == [[]]
+    add_sample(sampled, "S2", "male")
+    # 50-fold, in one of two stretches: the other has no reads and does not count.
+    deep = reads_with(CONTIGS["chr1"], [], starts=range(0, 16_384, 2), label="d")
+    write_alignments(sampled, "S2", "chr1", deep)
+    write_alignments(sampled, "S2", "chrM", sample_reads("chrM", SITES["chrM"]))
+    call_samples(sampled, ["S2"], open_reference(sampled))
+    assert sampled.query(filters, ["S2"])["filters"].to_pylist() == [["possible_numt"]]
+
+
 def test_unknown_sex_is_called_diploid_and_told(sampled: Catalog) -> None:
     add_sample(sampled, "S2", None)
     write_alignments(sampled, "S2", "chrX", sample_reads("chrX", SITES["chrX"]))
