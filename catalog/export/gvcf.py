@@ -134,7 +134,7 @@ def _blocks(
                 continue  # as what the lake says nothing of
             figures = [
                 "/".join(["0"] * ploidy),
-                *map(str, (dp, gq, min_dp)),
+                *("." if figure is None else str(figure) for figure in (dp, gq, min_dp)),
                 _likelihoods(ploidy, gq, min_dp),
             ]
             for at in range(start, end, _LONGEST):
@@ -143,16 +143,18 @@ def _blocks(
                 yield (order[contig], at, 1), piece, line
 
 
-def _likelihoods(ploidy: int, gq: int, min_dp: int) -> str:
+def _likelihoods(ploidy: int, gq: int | None, min_dp: int | None) -> str:
     """PL of a block over the reference and the unspecified allele: about the least that any of its bases has.
 
     One copy of something else is what the block's GQ speaks against. That every copy is something else makes errors of
     all fragments that show the reference, as the caller counts them (`MIN_ERROR_COST`), and none of those that do not:
-    what these take from GQ is taken twice.
+    what these take from GQ is taken twice. An imported block may lack GQ or depth, and has none then.
     """
+    if gq is None or ploidy > 2:
+        return "."
     if ploidy == 1:
         return f"0,{gq}"
-    if ploidy != 2:
+    if min_dp is None:
         return "."
     differing = max(0, min(_MAX_GQ, math.floor(10 * math.log10(2) * min_dp)) - gq)
     return f"0,{gq},{max(gq, _ERROR * min_dp - 2 * differing)}"

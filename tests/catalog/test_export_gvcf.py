@@ -157,6 +157,21 @@ def test_a_block_has_likelihoods(
     assert first[9] == f"{genotype}:{min_dp + 1}:{gq}:{min_dp}:{likelihoods}"
 
 
+def test_an_imported_block_without_figures_has_no_likelihoods(
+    catalog: Catalog, reference: Reference, tmp_path: Path
+) -> None:
+    load_blocks(
+        catalog,
+        [
+            block("chr1", 0, 50, gq=None, dp=None, min_dp=None),
+            block("chr1", 50, 60, dp=None, min_dp=None),
+        ],
+    )
+    export_gvcf(catalog, "S1", reference, tmp_path / "S1.g.vcf")
+    first, second = records(tmp_path / "S1.g.vcf")[:2]
+    assert (first[9], second[9]) == ("0/0:.:.:.:.", "0/0:.:60:.:.")
+
+
 def refused_by_glnexus(path: Path) -> list[str]:
     """Why GLnexus would not take records: its checks of a gVCF (src/BCF_utils.cc), and what its configurations for GATK
     and DeepVariant read: AD where there are alternates, MIN_DP in blocks, GQ and PL."""
