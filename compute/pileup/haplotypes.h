@@ -183,8 +183,10 @@ inline std::vector<Allele> as_called(const std::vector<Allele>& own, const std::
     return out;
 }
 
-// Pairs of a haplotype that touch, of which another one has one allele without the other, or another insertion or deletion
-// at its place: each is an event by itself.
+constexpr int32_t FAR_APART = 20;  // bases: what is nearer, comparisons of haplotypes find the same however it is written
+
+// Pairs of a haplotype that touch over a long repeat, of which another one has one allele without the other, or another
+// insertion or deletion at its place: each is an event by itself.
 inline void seen_apart(const std::vector<Allele>& own, const std::vector<Allele>& other, const Window& reference, std::vector<Pair>& apart) {
     auto has = [&](const Allele& a) { return std::find(other.begin(), other.end(), a) != other.end(); };
     auto varies = [&](const Allele& a) {
@@ -192,7 +194,7 @@ inline void seen_apart(const std::vector<Allele>& own, const std::vector<Allele>
     };
     for (size_t i = 1; i < own.size(); ++i) {
         const Allele &left = own[i - 1], &right = own[i];
-        if (touches(left, right, reference) && (has(left) != has(right) || varies(left) != varies(right))) apart.push_back({left, right});
+        if (right.position - left.end() >= FAR_APART && touches(left, right, reference) && (has(left) != has(right) || varies(left) != varies(right))) apart.push_back({left, right});
     }
 }
 
