@@ -20,6 +20,11 @@ def string_buffers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return view, np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
 
 
+def whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece; copied only where it is in several, which `combine_chunks` does in any case."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def string_array(built: tuple[np.ndarray, np.ndarray, np.ndarray], kind: pa.DataType) -> pa.Array:
     """The Arrow column of what a native StringBuilder released: (offsets, bytes, validity bitmap)."""
     offsets, data, valid = built

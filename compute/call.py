@@ -14,9 +14,10 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference
 from baselake.catalog.work.inputs import count_inputs
-from baselake.compute.arrow_columns import string_buffers
+from baselake.compute.arrow_columns import string_buffers, whole
 from baselake.compute.device import DeviceLostError, Gpu
 from baselake.compute.in_order import in_order
+from baselake.compute.mitochondrion import with_doubts
 from baselake.compute.pileup import (
     DEFAULT_PARAMETERS,
     LONGEST_READ,
@@ -24,8 +25,15 @@ from baselake.compute.pileup import (
     CallParameters,
     RegionCalls,
     genotype_region,
+    mixture_of_region,
 )
-from baselake.compute.ploidy import PloidySegment, is_sex_chromosome, ploidy_segments
+from baselake.compute.ploidy import (
+    PloidySegment,
+    is_autosome,
+    is_mitochondrion,
+    is_sex_chromosome,
+    ploidy_segments,
+)
 from baselake.compute.reference_blocks import BlockWriter
 from baselake.errors import ConflictError, NotFoundError
 from baselake.lake.parquet import TableWriter
@@ -35,7 +43,7 @@ from baselake.lake.variants import variant_types
 from baselake.progress import QUIET, Progress
 
 # A change of the model that changes calls must change this: samples called by another model are called again.
-MODEL = "haplotype-2"
+MODEL = "haplotype-3"
 
 # Alignments read at a time: enough to keep a query's overhead small, few enough (about 200 MB at 150 bp) for
 # several windows to be in memory.
@@ -146,6 +154,10 @@ def _call_sample(
     spans = _spans(catalog, sample, reference, region)
     fingerprint = _fingerprint(spans)
     model = f"{MODEL} {sex or 'sex unknown'} {asdict(parameters)}"
+    autosomal_depth = 0.0
+    if mitochondrion := next((span.contig for span in spans if is_mitochondrion(span.contig)), None):
+        autosomal_depth = _autosomal_depth(catalog, sample, reference)
+        fingerprint[mitochondrion] += f" beside autosomes of {autosomal_depth:.1f}"
     asked = {
         "sample": sample,
         "reference": reference.name,
@@ -166,7 +178,7 @@ def _call_sample(
         count_inputs(catalog, job, "call", sample)
         job.inputs.extend(sorted({file for span in spans for file in span.files}))
         windows = list(_windows(spans, reference, region, sex))
-        called = _calls(catalog, sample, reference, windows, progress, parameters, gpus)
+        called = _calls(catalog, sample, reference, windows, progress, parameters, gpus, autosomal_depth)
         wanted = {span.contig: _segments(span.contig, reference, region, sex) for span in spans}
         beside = _blocks_beside(catalog, sample, reference, region)
         alleles, counts = _write_calls(job, sample, reference.name, called, wanted, beside)
@@ -226,6 +238,16 @@ def _spans(catalog: Catalog, sample: str, reference: Reference, region: Region |
             )
         )
     return spans
+
+
+def _autosomal_depth(catalog: Catalog, sample: str, reference: Reference) -> float:
+    """Median depth of the autosomes; 0 where the sample has no alignments there."""
+    autosomes = [contig for contig in reference.lengths if is_autosome(contig)]
+    found = catalog.query(
+        catalog.statement("autosomal_depth"),
+        {"reference": reference.name, "sample": sample, "autosomes": autosomes},
+    )["depth"][0].as_py()
+    return found or 0.0
 
 
 def _fingerprint(spans: Sequence[_Span]) -> dict[str, str]:
@@ -334,6 +356,7 @@ def _calls(
     progress: Progress,
     parameters: CallParameters,
     gpus: Sequence[Gpu],
+    autosomal_depth: float,
 ) -> Iterator[tuple[Region, int, RegionCalls]]:
     """Every part of every window, its ploidy and what was called there, in order, computed on all cores.
 
@@ -359,9 +382,11 @@ def _calls(
         bases = reference.bases(where.contig, 0, reference.lengths[where.contig])
 
         def genotyped(device: Gpu | None) -> RegionCalls:
-            return genotype_region(
-                alignments, bases, where.start, where.end, ploidy=ploidy, parameters=parameters, gpu=device
-            )
+            there = (alignments, bases, where.start, where.end)
+            if not is_mitochondrion(where.contig):
+                return genotype_region(*there, ploidy=ploidy, parameters=parameters, gpu=device)
+            found = mixture_of_region(*there, parameters=parameters, gpu=device)
+            return replace(found, calls=with_doubts(found.calls, len(bases), autosomal_depth))
 
         if gpu is None or gpu.lost:
             return where, ploidy, genotyped(None)
@@ -402,7 +427,7 @@ def _computed_on(gpus: Sequence[Gpu]) -> str:
 
 def _short_reads(alignments: pa.Table) -> tuple[pa.Table, int]:
     """The alignments of reads that the model is made for, and how many others there are."""
-    long = np.diff(string_buffers(alignments["seq"].combine_chunks())[0]) > LONGEST_READ
+    long = np.diff(string_buffers(whole(alignments["seq"]))[0]) > LONGEST_READ
     number = int(np.count_nonzero(long))
     return (alignments.filter(pa.array(~long)) if number else alignments), number
 

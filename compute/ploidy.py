@@ -10,6 +10,7 @@ from dataclasses import dataclass
 _X = ("X", "chrX")
 _Y = ("Y", "chrY")
 _MITOCHONDRION = ("MT", "M", "chrM", "chrMT")
+_AUTOSOMES = frozenset(f"{prefix}{number}" for prefix in ("", "chr") for number in range(1, 23))
 
 # 0-based half-open PAR1 and PAR2 of X, by the length of X. On Y they are the same sequence, reported on X.
 # GRCh37 (hg19, b37, hs37d5) and GRCh38: Genome Reference Consortium, assembly regions of GCA_000001405.14 and .15.
@@ -47,12 +48,22 @@ def is_sex_chromosome(contig: str) -> bool:
     return contig in _X or contig in _Y
 
 
+def is_mitochondrion(contig: str) -> bool:
+    """Whether a contig is the mitochondrion, whose copies are not counted."""
+    return contig in _MITOCHONDRION
+
+
+def is_autosome(contig: str) -> bool:
+    """Whether a contig is one of 1 to 22."""
+    return contig in _AUTOSOMES
+
+
 def ploidy_segments(contig: str, lengths: Mapping[str, int], sex: str | None) -> list[PloidySegment]:
     """The copies of a whole contig, in order.
 
     Males have one X and one Y outside the PAR; the PAR is called as diploid on X and not at all on Y, which has
-    the same sequence. Females have two X and no Y. The mitochondrion is haploid. A sample of unknown sex is
-    diploid on X and Y.
+    the same sequence. Females have two X and no Y. The mitochondrion stands as one copy: its alleles have
+    fractions. A sample of unknown sex is diploid on X and Y.
 
     Args:
         contig: its name.
@@ -65,7 +76,7 @@ def ploidy_segments(contig: str, lengths: Mapping[str, int], sex: str | None) ->
     if sex not in ("male", "female", None):
         raise ValueError(f"sex {sex!r} is neither male nor female")
     length = lengths[contig]
-    if contig in _MITOCHONDRION:
+    if is_mitochondrion(contig):
         return [PloidySegment(start=0, end=length, ploidy=1)]
     if sex == "female" and contig in _Y:
         return [PloidySegment(start=0, end=length, ploidy=0)]

@@ -153,6 +153,13 @@ def _import(
         except OutOfOrder as found:
             progress.note(f"{found}: out of coordinate order, so the file is sorted")
             unsorted.add(found.path)
+    for files, written in outcomes:
+        for source in files:
+            if not written.records[source.path]:
+                whose = ", ".join(source.samples)
+                progress.note(
+                    f"WARNING: {source.path.name} has a header and no records: nothing of {whose} came from it"
+                )
     return BamImport(
         files=tuple(source.path for source in sources),
         skipped=tuple(skipped),

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 _FEW_STRETCHES = 64
+_COMPARED_ROWS = 8192
 
 
 def fixed_strings(characters: np.ndarray) -> pa.StringArray:
@@ -95,6 +96,8 @@ def one_string(column: pa.StringArray) -> str | None:
         return None
     if length:
         text = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]].reshape(-1, length)
-        if not (text == text[0]).all():
-            return None
+        # A piece at a time: what tells where all of them are equal would be as large as the column.
+        for first in range(0, len(text), _COMPARED_ROWS):
+            if not (text[first : first + _COMPARED_ROWS] == text[0]).all():
+                return None
     return str(column[0])

@@ -227,7 +227,10 @@ GENOTYPES = _spec(
         ("dp", pa.int32()),  # reads that took part
         ("ad_ref", pa.int32()),
         ("ad_alt", pa.int32()),
-        ("pl", pa.list_(pa.int32())),  # phred, over {ref, this alt} in VCF order; 3 diploid, 2 haploid
+        (
+            "pl",
+            pa.list_(pa.int32()),
+        ),  # phred, over {ref, this alt} in VCF order; 3 diploid, 2 haploid; NULL: af
         ("allele_index", pa.int8()),  # 1-based place of this alternate among those of its site
         (
             "site_pl",
@@ -248,6 +251,10 @@ GENOTYPES = _spec(
         ("format_integers", _map_of(pa.int32())),
         ("format_floats", _map_of(pa.float32())),
         ("format_strings", _map_of(pa.string())),
+        (
+            "af",
+            pa.float32(),
+        ),  # fraction of the copies that have it, where copies are many; NULL: they are counted
     ],
     partition_by=("reference", "sample_id", "contig"),
     sort_by=("start",),

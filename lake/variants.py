@@ -15,6 +15,8 @@ FILTERS: Mapping[str, str] = MappingProxyType(
         "read_position": "the alternate keeps to read ends: rank-sum z < -6",
         "low_base_quality": "the alternate has the worse base qualities: rank-sum z < -6",
         "unexplained_reads": "a fifth of the reads and more than speak for the alternates fit no haplotype",
+        "possible_numt": "no more fragments than nuclear copies would give, by the depth of the autosomes",
+        "artifact_prone_site": "a place of the mitochondrion where alignments go wrong in everybody",
     }
 )
 """Filters the caller sets, in the order of its native bits, and the descriptions VCF headers give. PASS: none."""

@@ -5,6 +5,7 @@ alignments or a region that was not called, is a record without a genotype. Posi
 """
 
 import heapq
+import math
 from collections.abc import Iterable, Iterator
 from math import comb
 from pathlib import Path
@@ -20,6 +21,12 @@ _FIELDS = """\
 ##INFO=<ID=END,Number=1,Type=Integer,Description="Last base of the block">
 ##FORMAT=<ID=MIN_DP,Number=1,Type=Integer,Description="Least depth of the block">
 """
+
+_LONGEST = 99_999
+"""Bases of a block: GLnexus passes over records of 100,000 and more."""
+
+_MAX_GQ = 99
+_ERROR = 30  # phred of a fragment that shows the reference where there is none
 
 # Order of a record: contig by its place in the reference, start, and a call before a block.
 _Keyed = tuple[tuple[int, int, int], int, str]
@@ -96,6 +103,8 @@ def _with_unspecified(fields: list[str]) -> str:
     alleles = 2 + fields[4].count(",")
     if figures.get("AD", ".") != ".":
         figures["AD"] += ",0"
+    if figures.get("AF", ".") != ".":
+        figures["AF"] += ",0"
     if figures.get("PL", ".") != ".":
         likelihoods = figures["PL"].split(",")
         # Genotypes are ordered by their greatest allele first, so those with a further one come last.
@@ -123,9 +132,32 @@ def _blocks(
         for contig, start, end, ploidy, gap, gq, dp, min_dp in zip(*columns, strict=True):
             if gap is not None:
                 continue  # as what the lake says nothing of
-            genotype = "/".join(["0"] * ploidy)
-            line = _block(reference, contig, start, end, f"GT:GQ:DP:MIN_DP\t{genotype}:{gq}:{dp}:{min_dp}")
-            yield (order[contig], start, 1), end, line
+            figures = [
+                "/".join(["0"] * ploidy),
+                *("." if figure is None else str(figure) for figure in (dp, gq, min_dp)),
+                _likelihoods(ploidy, gq, min_dp),
+            ]
+            for at in range(start, end, _LONGEST):
+                piece = min(at + _LONGEST, end)
+                line = _block(reference, contig, at, piece, f"GT:DP:GQ:MIN_DP:PL\t{':'.join(figures)}")
+                yield (order[contig], at, 1), piece, line
+
+
+def _likelihoods(ploidy: int, gq: int | None, min_dp: int | None) -> str:
+    """PL of a block over the reference and the unspecified allele: about the least that any of its bases has.
+
+    One copy of something else is what the block's GQ speaks against. That every copy is something else makes errors of
+    all fragments that show the reference, as the caller counts them (`MIN_ERROR_COST`), and none of those that do not:
+    what these take from GQ is taken twice. An imported block may lack GQ or depth, and has none then.
+    """
+    if gq is None or ploidy > 2:
+        return "."
+    if ploidy == 1:
+        return f"0,{gq}"
+    if min_dp is None:
+        return "."
+    differing = max(0, min(_MAX_GQ, math.floor(10 * math.log10(2) * min_dp)) - gq)
+    return f"0,{gq},{max(gq, _ERROR * min_dp - 2 * differing)}"
 
 
 def _block(reference: Reference, contig: str, start: int, end: int, figures: str) -> str:

@@ -27,6 +27,7 @@ CALL_FIELDS = """\
 ##FORMAT=<ID=GQ,Number=1,Type=Integer,Description="Genotype quality, phred">
 ##FORMAT=<ID=DP,Number=1,Type=Integer,Description="Reads that took part">
 ##FORMAT=<ID=AD,Number=R,Type=Integer,Description="Reads of each allele">
+##FORMAT=<ID=AF,Number=A,Type=Float,Description="Fraction of the copies that have each alternate">
 ##FORMAT=<ID=PL,Number=G,Type=Integer,Description="Phred-scaled genotype likelihoods">
 ##FORMAT=<ID=SB,Number=4,Type=Integer,Description="Reads: ref forward, ref reverse, alt forward, alt reverse">
 ##FORMAT=<ID=PS,Number=1,Type=Integer,Description="Phase set">

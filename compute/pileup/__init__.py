@@ -8,12 +8,13 @@ as the alignments cover `PADDING` bases on both sides of the region.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from baselake.compute.arrow_columns import string_buffers
+from baselake.compute.arrow_columns import string_buffers, whole
 from baselake.compute.device import Gpu
 from baselake.compute.pileup import _twin
 from baselake.compute.pileup.staged import staged_call
@@ -27,6 +28,10 @@ LONGEST_READ: int = _twin.LONGEST_READ
 
 MAX_PLOIDY: int = _twin.MAX_PLOIDY
 """Copies of a contig that can be genotyped."""
+
+HOMOPLASMIC = 0.95
+"""An allele of this fraction of many copies is taken to be on all of them: what the gnomAD consortium calls homoplasmic
+(Laricchia and others 2022, doi:10.1101/gr.276013.121)."""
 
 GQ_BANDS: tuple[int, ...] = _twin.GQ_BANDS
 """Bases whose GQ lies between the same two of these make one reference block."""
@@ -47,6 +52,8 @@ class CallParameters:
         heterozygosity: prior rate of heterozygous substitutions per base.
         indel_heterozygosity: prior rate of heterozygous insertions and deletions per base.
         min_qual: sites under this phred QUAL carry the filter `low_qual`.
+        max_mixed_depth: as `max_depth`, where alleles have fractions.
+        min_fraction: the least fraction of the copies that an allele is called with there.
     """
 
     min_mapq: int = 20
@@ -55,25 +62,28 @@ class CallParameters:
     heterozygosity: float = 1e-3
     indel_heterozygosity: float = 1 / 8000
     min_qual: float = 10.0
+    max_mixed_depth: int = 10_000
+    min_fraction: float = 0.01
 
 
 DEFAULT_PARAMETERS = CallParameters()
 
 _UNMAPPED = 0x4  # SAM FLAG
+_MIXED = 0  # the ploidy that stands for many copies, natively
 
 
 # pyarrow.compute takes a tenth of a second to import, as long as calling 100 kb at 50x: NumPy does here.
 
 
 def _fixed(column: pa.ChunkedArray, null: int) -> npt.NDArray:
-    values = column.combine_chunks()
+    values = whole(column)
     if values.null_count:
         values = values.fill_null(null)
     return np.ascontiguousarray(values.to_numpy(zero_copy_only=False))
 
 
 def _text(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-    values = column.combine_chunks()
+    values = whole(column)
     return string_buffers(values if values.type == pa.string() else values.cast(pa.string()))
 
 
@@ -187,7 +197,32 @@ def genotype_region(
     _check_region(contig, start, end)
     given = (_columns(alignments), contig, start, end, ploidy, asdict(parameters))
     calls = _twin.call(*given) if gpu is None else staged_call(gpu, *given)
-    gt, alt_copies = _gt(calls, ploidy)
+    return _region_calls(calls, *_gt(calls, ploidy))
+
+
+def mixture_of_region(
+    alignments: pa.Table,
+    contig: npt.NDArray[np.uint8],
+    start: int,
+    end: int,
+    *,
+    parameters: CallParameters = DEFAULT_PARAMETERS,
+    gpu: Gpu | None = None,
+) -> RegionCalls:
+    """Alleles of a genome with many copies, as a mitochondrion's, and what fraction of the copies has each.
+
+    Arguments and errors are those of `genotype_region`. Every alternate stands by itself, beside all else: `gt` is `1`
+    where its fraction is `HOMOPLASMIC`, else `0/1`, `af` is the fraction, and there is no `pl`. Blocks are as of one
+    copy. The contig is taken for a circle: a supplementary alignment takes part where it touches an end of it.
+    """
+    _check_region(contig, start, end)
+    given = (_columns(alignments), contig, start, end, _MIXED, asdict(parameters))
+    calls = _twin.call(*given) if gpu is None else staged_call(gpu, *given)
+    gt = np.where(calls["fraction"] >= HOMOPLASMIC, "1", "0/1")
+    return _region_calls(calls, pa.array(gt, pa.string()), np.ones(len(gt), np.int8))
+
+
+def _region_calls(calls: Mapping[str, Any], gt: pa.Array, alt_copies: npt.NDArray[np.int8]) -> RegionCalls:
     simple, realigned, assembled = calls["regions"]
     table = pa.table(
         {
@@ -197,7 +232,8 @@ def genotype_region(
             "gt": gt,
             "alt_copies": alt_copies,
             **{name: calls[name] for name in ("gq", "dp", "ad_ref", "ad_alt")},
-            "pl": _lists(calls["pl"]),
+            "af": pa.array(calls["fraction"], from_pandas=True),
+            "pl": _lists(calls["pl"], empty_is_null=True),
             "allele_index": calls["allele_index"],
             "site_pl": _lists(calls["site_pl"], empty_is_null=True),
             "ps": pa.array(calls["ps"], mask=calls["ps"] == 0),

@@ -38,12 +38,15 @@ struct Parameters {
     double heterozygosity = 0;
     double indel_heterozygosity = 0;
     double min_qual = 0;
+    int max_mixed_depth = 0;
+    double min_fraction = 0;
 };
 
 struct Region {
     int32_t start = 0;
     int32_t end = 0;
     int ploidy = 2;
+    bool mixed = false;  // copies are many and may differ, as a mitochondrion's: alleles have fractions
 };
 
 // SAMv1 section 1.4: bits of FLAG.

@@ -187,7 +187,7 @@ struct ComplexRegion {
     ComplexRegion(const ActiveRegion& region, const std::vector<Candidate>& all, const Pileup& pileup, const Window& reference, size_t most)
         : active(&region), haplotypes(region_haplotypes(region, all, pileup, reference, 0, most)) {
         number_alleles(haplotypes, reference);
-        comparison = comparison_of(region, haplotypes, all, pileup);
+        comparison = comparison_of(region, haplotypes, all, pileup, reference);
     }
     // Takes the costs of the comparison; `fresh` may have sequences then.
     void compared(const float* costs, const std::vector<Candidate>& all, const Pileup& pileup, const Window& reference, int min_quality, size_t most) {
@@ -207,7 +207,7 @@ struct ComplexRegion {
         if (more.haplotypes.size() == known) return false;
         number_alleles(more, reference);
         haplotypes = std::move(more);
-        comparison = comparison_of(*active, haplotypes, all, pileup);
+        comparison = comparison_of(*active, haplotypes, all, pileup, reference);
         return true;
     }
     void compared_again(const float* costs, const Pileup& pileup) { evidence = evidence_of(comparison, haplotypes, costs, pileup); }

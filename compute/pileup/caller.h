@@ -27,6 +27,7 @@ struct Call {
     int32_t ps;                      // phase set: 1-based start of its first site; 0: unphased
     int gq, dp, ad_ref, ad_alt;
     std::vector<int32_t> pl, site_pl;
+    float fraction;  // of the copies; NaN where they are counted
     float qual, mq;
     std::array<int32_t, 4> sb;
     float fs, read_pos_rank_sum, base_q_rank_sum;
@@ -41,6 +42,8 @@ constexpr double EMIT_QUAL = 3;  // a site more likely absent than present is no
 // Filters fire where a true site would land less than once in about ten thousand.
 constexpr double MAX_FISHER_STRAND = 60;
 constexpr double MIN_RANK_SUM = -6;
+constexpr double LEAST_STRAND_RATIO = 5;
+constexpr double MIN_RANK_CORRELATION = -0.5;
 constexpr double MIN_MEAN_MAPQ = 30;
 constexpr double MIN_BALANCE_LOG10_P = -5;
 constexpr double MAX_UNEXPLAINED_SHARE = 0.2;  // more: the region holds something that no candidate says
@@ -150,28 +153,59 @@ inline std::vector<int32_t> as_pl(const std::vector<double>& cost) {
     return pl;
 }
 
+// Counts and statistics of what is seen at a call's site.
+inline void describe(Call& call, const std::vector<Observation>& seen) {
+    double mapq_squares = 0;
+    for (const Observation& o : seen) {
+        mapq_squares += o.mapq * o.mapq;
+        if (o.allele != 0 && o.allele != call.allele_index) continue;
+        ++call.sb[static_cast<size_t>(2 * (o.allele != 0) + o.reverse)];
+    }
+    call.dp = static_cast<int>(seen.size());
+    call.ad_ref = call.sb[0] + call.sb[1];
+    call.ad_alt = call.sb[2] + call.sb[3];
+    call.mq = seen.empty() ? 0 : static_cast<float>(std::sqrt(mapq_squares / static_cast<double>(seen.size())));
+    call.fs = static_cast<float>(fisher_strand(call.sb));
+    call.read_pos_rank_sum = rank_sum(seen, call.allele_index, [](const Observation& o) { return o.distance; });
+    call.base_q_rank_sum = rank_sum(seen, call.allele_index, [](const Observation& o) { return o.quality; });
+}
+
+// Tests grow with depth, what they tell does not: of thousands of reads a slight preference is beyond chance. So a filter
+// asks also that the alternate's share on one strand is under a fifth of that on the other,
+inline bool one_sided(const std::array<int32_t, 4>& sb) {
+    const double forward = static_cast<double>(sb[2]) * (sb[1] + sb[3]), reverse = static_cast<double>(sb[3]) * (sb[0] + sb[2]);
+    return std::min(forward, reverse) * LEAST_STRAND_RATIO < std::max(forward, reverse);
+}
+
+// or that of an alternate and a reference three times in four the alternate has the lower value: a rank-biserial
+// correlation under -1/2, which follows from z and the counts.
+inline bool mostly_lower(float z, const Call& call) {
+    const double ref = call.ad_ref, alt = call.ad_alt;
+    return z < MIN_RANK_SUM && z * std::sqrt((ref + alt + 1) / (3 * ref * alt)) < MIN_RANK_CORRELATION;
+}
+
 inline uint32_t failed_filters(const Call& call, const Parameters& parameters) {
     uint32_t failed = 0;
     const auto copies = std::count(call.gt.begin(), call.gt.end(), call.allele_index);
     if (call.qual < parameters.min_qual) failed |= LOW_QUAL;
-    if (call.fs > MAX_FISHER_STRAND) failed |= STRAND_BIAS;
+    if (call.fs > MAX_FISHER_STRAND && one_sided(call.sb)) failed |= STRAND_BIAS;
     if (call.gt.size() == 2 && copies == 1 && balance_log10_p(call.ad_alt, call.ad_ref + call.ad_alt) < MIN_BALANCE_LOG10_P)
         failed |= ALLELE_BALANCE;
     if (call.mq < MIN_MEAN_MAPQ) failed |= LOW_MAPPING_QUALITY;
-    if (call.read_pos_rank_sum < MIN_RANK_SUM) failed |= READ_POSITION;
-    if (call.base_q_rank_sum < MIN_RANK_SUM) failed |= LOW_BASE_QUALITY;
+    if (mostly_lower(call.read_pos_rank_sum, call)) failed |= READ_POSITION;
+    if (mostly_lower(call.base_q_rank_sum, call)) failed |= LOW_BASE_QUALITY;
     return failed;
 }
 
-// Whether many of a region's fragments fit neither haplotype of the genotype, more than speak for it against the
+// Whether many of a region's fragments fit no called haplotype, more than speak for it against the
 // reference: then something else explains the region.
-inline bool mostly_unexplained(const Genotype& g, const Evidence& evidence) {
+template <typename Haplotypes> bool mostly_unexplained(const Haplotypes& called, const Evidence& evidence) {
     const size_t fragments = evidence.table.fragments();
     size_t poor = evidence.misfits, carriers = 0;
     for (size_t f = 0; f < fragments; ++f) {
         const float* costs = evidence.table.row(f);
-        float fit = costs[*g.begin()];
-        for (int16_t h : g) fit = std::min(fit, costs[h]);
+        float fit = costs[*called.begin()];
+        for (auto h : called) fit = std::min(fit, costs[h]);
         poor += evidence.table.fit[f] + fit > UNEXPLAINED;
         carriers += costs[0] >= fit + TELLING;
     }
@@ -195,12 +229,6 @@ inline void call_site(const Site& site, const Genotype& best, const Evidence& ev
     if (qual < EMIT_QUAL) return;
     const std::vector<double> cost = site_costs(site, evidence, genotypes, ploidy);
     if (ps) std::transform(best.begin(), best.end(), gt.begin(), [&](int16_t h) { return static_cast<int8_t>(site_allele(evidence.masks[static_cast<size_t>(h)], site)); });
-    double mapq_squares = 0;
-    std::vector<int32_t> depth(static_cast<size_t>(n) + 1, 0);
-    for (const Observation& o : seen) {
-        mapq_squares += o.mapq * o.mapq;
-        if (o.allele >= 0) ++depth[static_cast<size_t>(o.allele)];
-    }
     for (int k = 1; k <= n; ++k) {
         Spelling spelled = vcf_spelling(left_aligned(evidence.alleles[site.alleles[static_cast<size_t>(k - 1)]], reference), reference);
         Call call{};
@@ -212,9 +240,6 @@ inline void call_site(const Site& site, const Genotype& best, const Evidence& ev
         call.ps = ps;
         call.gt = gt;
         call.gq = static_cast<int>(std::clamp(std::lround(other - all), 0L, long{MAX_GQ}));
-        call.dp = static_cast<int>(seen.size());
-        call.ad_ref = depth[0];
-        call.ad_alt = depth[static_cast<size_t>(k)];
         std::vector<double> own;  // of no copy of this allele beside the reference, of one, ...
         std::vector<int8_t> copies(static_cast<size_t>(ploidy), 0);
         for (size_t c = copies.size() + 1; c-- > 0;) {
@@ -223,13 +248,9 @@ inline void call_site(const Site& site, const Genotype& best, const Evidence& ev
         }
         call.pl = as_pl(own);
         if (n > 1) call.site_pl = as_pl(cost);
+        call.fraction = std::numeric_limits<float>::quiet_NaN();
         call.qual = static_cast<float>(qual);
-        call.mq = seen.empty() ? 0 : static_cast<float>(std::sqrt(mapq_squares / static_cast<double>(seen.size())));
-        for (const Observation& o : seen)
-            if (o.allele == 0 || o.allele == k) ++call.sb[static_cast<size_t>(2 * (o.allele == k) + o.reverse)];
-        call.fs = static_cast<float>(fisher_strand(call.sb));
-        call.read_pos_rank_sum = rank_sum(seen, k, [](const Observation& o) { return o.distance; });
-        call.base_q_rank_sum = rank_sum(seen, k, [](const Observation& o) { return o.quality; });
+        describe(call, seen);
         call.simple = simple;
         call.filters = failed_filters(call, parameters) | (unexplained ? uint32_t{UNEXPLAINED_READS} : 0);
         out.push_back(std::move(call));
@@ -268,15 +289,42 @@ inline std::vector<int32_t> phase_sets(const std::vector<Site>& sites, const Gen
     return set;
 }
 
+// The likeliest genotype; fills in the priors of all.
+inline Genotype likeliest(std::vector<Genotype>& genotypes, Evidence& evidence, const Window& reference, const Parameters& parameters) {
+    evidence.rates.clear();
+    for (const Allele& allele : evidence.alleles) evidence.rates.push_back(allele_prior(allele, reference, parameters));
+    for (Genotype& g : genotypes) g.prior = genotype_prior(masks_of(g, evidence, 0), evidence.rates);
+    return *std::min_element(genotypes.begin(), genotypes.end(), [](const Genotype& x, const Genotype& y) { return x.cost + x.prior < y.cost + y.prior; });
+}
+
+// Pairs of alleles that the haplotypes of a genotype have written as one, and not all of them together.
+inline std::vector<Pair> called_apart(const Genotype& g, const Evidence& evidence, const Window& reference) {
+    std::vector<Pair> apart;
+    if (evidence.own.empty()) return apart;
+    for (int16_t h : g)
+        for (int16_t other : g)
+            if (h != other) seen_apart(evidence.own[static_cast<size_t>(h)], evidence.own[static_cast<size_t>(other)], reference, apart);
+    return apart;
+}
+
+// Numbers the alleles of all haplotypes anew, some pairs being apart. False, and nothing done, where they are too many.
+inline bool number_apart(Evidence& evidence, const std::vector<Pair>& apart, const Window& reference) {
+    Numbering numbering;
+    std::vector<uint64_t> masks(evidence.own.size());
+    for (size_t h = 0; h < masks.size(); ++h)
+        if (!numbering.add(as_called(evidence.own[h], apart, reference), masks[h])) return false;
+    evidence.alleles = std::move(numbering.alleles);
+    evidence.masks = std::move(masks);
+    return true;
+}
+
 // Calls every site of a region, wherever it lies, from the evidence of its reads.
 inline void call_evidence(Evidence& evidence, bool simple, const Pileup& pileup, const Window& reference, int ploidy,
                           const Parameters& parameters, std::vector<Call>& out) {
-    for (const Allele& allele : evidence.alleles) evidence.rates.push_back(allele_prior(allele, reference, parameters));
     std::vector<Genotype> genotypes = genotype_costs(evidence.table, ploidy);
-    for (Genotype& g : genotypes) g.prior = genotype_prior(masks_of(g, evidence, 0), evidence.rates);
-    const Genotype& best = *std::min_element(genotypes.begin(), genotypes.end(), [](const Genotype& x, const Genotype& y) {
-        return x.cost + x.prior < y.cost + y.prior;
-    });
+    Genotype best = likeliest(genotypes, evidence, reference, parameters);
+    if (const std::vector<Pair> apart = called_apart(best, evidence, reference); !apart.empty() && number_apart(evidence, apart, reference))
+        best = likeliest(genotypes, evidence, reference, parameters);
     uint64_t called = 0;
     for (int16_t h : best) called |= evidence.masks[static_cast<size_t>(h)];
     const bool unexplained = mostly_unexplained(best, evidence);

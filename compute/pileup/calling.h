@@ -3,6 +3,7 @@
 #pragma once
 
 #include "blocks.h"
+#include "mixture.h"
 
 namespace baselake::pileup {
 
@@ -21,7 +22,7 @@ struct Prepared {
 };
 
 inline Prepared prepare(const Alignments& rows, const Contig& contig, const Region& region, const Parameters& parameters) {
-    std::vector<Read> reads = usable_reads(rows, parameters, contig.length, region.start - PADDING, region.end + PADDING);
+    std::vector<Read> reads = usable_reads(rows, parameters, contig.length, region.start - PADDING, region.end + PADDING, region.mixed);
     int32_t begin = region.start, end = region.end;
     for (const Read& read : reads) {
         begin = std::min(begin, read.start);
@@ -42,7 +43,7 @@ class Calling {
   public:
     Calling(const Alignments& rows, const Contig& contig, const Region& region, const Parameters& parameters)
         : region_(region), parameters_(parameters), most_(most_haplotypes(region.ploidy)), prepared_(prepare(rows, contig, region, parameters)),
-          found_(candidates(prepared_.pileup, prepared_.reference)) {
+          found_(candidates(prepared_.pileup, prepared_.reference, region.mixed ? parameters.min_fraction : 0)) {
         for (const ActiveRegion& active : active_regions(found_, prepared_.pileup, prepared_.reference)) {
             const int32_t reach = active.simple ? 1 : REACH;
             if (active.start - reach < region.end && active.end + reach > region.start) active_.push_back(active);
@@ -117,7 +118,8 @@ class Calling {
     const Window& reference() const { return prepared_.reference; }
 
     void call(const ActiveRegion& active, Evidence& evidence, bool assembled, Called& out) const {
-        call_evidence(evidence, active.simple, pileup(), reference(), region_.ploidy, parameters_, out.calls);
+        if (region_.mixed) call_mixture(evidence, active.simple, pileup(), reference(), parameters_, out.calls);
+        else call_evidence(evidence, active.simple, pileup(), reference(), region_.ploidy, parameters_, out.calls);
         if (active.start >= region_.start && active.start < region_.end) ++out.regions[active.simple ? 0 : assembled ? 2 : 1];
     }
     Called finished(Called out) const {

@@ -104,9 +104,11 @@ inline void clips(const Read& read, const Window& reference, std::vector<int32_t
         for (int32_t i = from; i < from + length; ++i) sum += read.qual[static_cast<size_t>(i)];
         return length >= MIN_CLIP && sum >= int64_t{20} * length;
     };
-    if (good(0, read.clip_left())) ++counts[static_cast<size_t>(read.start - reference.begin())];
+    // What reaches beyond the contig's end is clipped for that: a circle goes on at its other end.
+    const bool within_left = read.start - read.clip_left() >= reference.begin(), within_right = read.end + read.clip_right() <= reference.end();
+    if (within_left && good(0, read.clip_left())) ++counts[static_cast<size_t>(read.start - reference.begin())];
     const auto length = static_cast<int32_t>(read.seq.size());
-    if (good(length - read.clip_right(), read.clip_right())) ++counts[static_cast<size_t>(read.end - 1 - reference.begin())];
+    if (within_right && good(length - read.clip_right(), read.clip_right())) ++counts[static_cast<size_t>(read.end - 1 - reference.begin())];
 }
 
 // Depth in fragments: mates that overlap count once.

@@ -10,6 +10,7 @@ struct Evidence {
     std::vector<Allele> alleles;
     std::vector<double> rates;    // prior cost of each
     std::vector<uint64_t> masks;  // haplotype -> alleles it carries; the reference first
+    std::vector<std::vector<Allele>> own;  // of each haplotype of a complex region, its alleles as spelled
     CostTable table;
     size_t misfits = 0;           // reads left out because they fit no haplotype
     std::vector<int32_t> reads;  // row of the table -> the read of the fragment that tells most
@@ -144,15 +145,17 @@ struct Comparison {
 
 // A read that begins right of an insertion lies its length further on in the haplotype: the band covers both.
 inline Comparison comparison_of(const ActiveRegion& region, const RegionHaplotypes& haplotypes, const std::vector<Candidate>& all,
-                                const Pileup& pileup) {
+                                const Pileup& pileup, const Window& reference) {
     Comparison out;
     for (const CandidateHaplotype& h : haplotypes.haplotypes) {
         out.left = std::max(out.left, -h.shift_min);
         out.right = std::max(out.right, h.shift_max);
     }
     const int32_t around = READ_FLANK + std::max(out.left, out.right);
+    // Beyond the contig's ends no haplotype has a base.
+    const int32_t from = std::max(region.start - around, reference.begin()), to = std::min(region.end + around, reference.end());
     each_read_near(pileup, region, [&](int32_t r) {
-        Stretch s = stretch(pileup.reads[static_cast<size_t>(r)], r, region.start - around, region.end + around);
+        Stretch s = stretch(pileup.reads[static_cast<size_t>(r)], r, from, to);
         s.length = std::min(s.length, MAX_ALIGNED);
         if (s.length > 0) out.stretches.push_back(s);
     });
@@ -212,7 +215,10 @@ inline std::vector<float> haplotype_costs(const Comparison& comparison, const Re
 inline Evidence evidence_of(const Comparison& comparison, const RegionHaplotypes& haplotypes, const float* costs, const Pileup& pileup) {
     Evidence out;
     out.alleles = haplotypes.alleles;
-    for (const CandidateHaplotype& h : haplotypes.haplotypes) out.masks.push_back(h.mask);
+    for (const CandidateHaplotype& h : haplotypes.haplotypes) {
+        out.masks.push_back(h.mask);
+        out.own.push_back(h.own);
+    }
     const size_t n = haplotypes.haplotypes.size();
     const Slips slips(haplotypes.haplotypes);
     FragmentSums sums(n);

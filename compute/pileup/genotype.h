@@ -75,6 +75,17 @@ inline double log_choose_cost(int n, int k) {  // 10 log10 of the binomial coeff
     return 10 / std::log(10.0) * (std::lgamma(n + 1.0) - std::lgamma(k + 1.0) - std::lgamma(n - k + 1.0));
 }
 
+// The same of the multinomial coefficient: of n fragments some are struck towards each of several alleles.
+inline double ways_cost(int n, const std::vector<int>& struck) {
+    double ways = std::lgamma(n + 1.0);
+    int left = n;
+    for (int k : struck) {
+        ways -= std::lgamma(k + 1.0);
+        left -= k;
+    }
+    return 10 / std::log(10.0) * (ways - std::lgamma(left + 1.0));
+}
+
 // 10 log10 of how unlikely k errors among n fragments are, where a systematic error strikes an unknown share of
 // them: the share has a Beta(1, ARTEFACT_SHAPE) prior, small ones being likelier.
 inline double artefact_cost(int n, int k) {
@@ -86,7 +97,7 @@ inline double artefact_cost(int n, int k) {
 // holds:
 // - independent errors, each in full;
 // - one error shared by many: the k-th of a strand and an allele weighs dependency_weight(k), and any set of
-//   fragments of that size is as likely to be struck;
+//   fragments of those sizes are as likely to be struck towards each allele;
 // - one strand misread at this place, as some motifs are: errors towards one allele on one strand cost the rate of
 //   such places and the share struck, all others count in full.
 class ErrorAccount {
@@ -103,7 +114,7 @@ class ErrorAccount {
     }
     double total() {
         double independent = 0, shared = 0, saved = 0;
-        int errors = 0;
+        std::vector<int> by_allele(groups_.size() / 2, 0);
         for (size_t g = 0; g < groups_.size(); ++g) {
             std::vector<float>& costs = groups_[g];
             std::sort(costs.begin(), costs.end(), std::greater<>());
@@ -116,10 +127,10 @@ class ErrorAccount {
                 here += costs[k] >= CLEAR_ERROR;
             }
             independent += sum;
-            errors += here;
+            by_allele[g / 2] += here;
             if (here > 1) saved = std::max(saved, sum - good - STRAND_ARTEFACT_COST - artefact_cost(fragments_[g % 2], here));
         }
-        return std::min({independent, shared + log_choose_cost(fragments_[0] + fragments_[1], errors), independent - saved});
+        return std::min(independent - saved, shared + ways_cost(fragments_[0] + fragments_[1], by_allele));
     }
 
   private:

@@ -167,34 +167,61 @@ inline Allele joined(const Allele& left, const Allele& right, const Window& refe
     return left_aligned({left.position, right.end() - left.position, left.alt + between + right.alt}, reference);
 }
 
-// Numbers the alleles of a region's haplotypes anew, an insertion or deletion and a substitution that touch on the same
-// haplotype being one. A haplotype whose alleles are too many for a mask is left out.
-inline void number_alleles(RegionHaplotypes& region, const Window& reference) {
+using Pair = std::pair<Allele, Allele>;
+
+// The alleles of a haplotype as they are called: an insertion or deletion and a substitution that touch are one, but for
+// pairs that are to stay apart.
+inline std::vector<Allele> as_called(const std::vector<Allele>& own, const std::vector<Pair>& apart, const Window& reference) {
+    std::vector<Allele> out;
+    const Allele* before = nullptr;  // as spelled
+    for (const Allele& next : own) {
+        const bool one = before && touches(out.back(), next, reference) && std::find(apart.begin(), apart.end(), Pair{*before, next}) == apart.end();
+        if (one) out.back() = joined(out.back(), next, reference);
+        else out.push_back(next);
+        before = &next;
+    }
+    return out;
+}
+
+constexpr int32_t FAR_APART = 20;  // bases: what is nearer, comparisons of haplotypes find the same however it is written
+
+// Pairs of a haplotype that touch over a long repeat, of which another one has one allele without the other, or another
+// insertion or deletion at its place: each is an event by itself.
+inline void seen_apart(const std::vector<Allele>& own, const std::vector<Allele>& other, const Window& reference, std::vector<Pair>& apart) {
+    auto has = [&](const Allele& a) { return std::find(other.begin(), other.end(), a) != other.end(); };
+    auto varies = [&](const Allele& a) {
+        return has(a) || (a.indel() && std::any_of(other.begin(), other.end(), [&](const Allele& o) { return o.indel() && o.position == a.position; }));
+    };
+    for (size_t i = 1; i < own.size(); ++i) {
+        const Allele &left = own[i - 1], &right = own[i];
+        if (right.position - left.end() >= FAR_APART && touches(left, right, reference) && (has(left) != has(right) || varies(left) != varies(right))) apart.push_back({left, right});
+    }
+}
+
+// Numbers alleles of haplotypes, those of each in order, as they are called: the alleles, and the set that each haplotype
+// has. False where they are too many for a mask, of that haplotype.
+struct Numbering {
     std::vector<Allele> alleles;
-    std::vector<CandidateHaplotype> kept;
-    for (CandidateHaplotype& h : region.haplotypes) {
-        std::vector<Allele> own;
-        for (const Allele& next : h.own) {
-            if (!own.empty() && touches(own.back(), next, reference)) own.back() = joined(own.back(), next, reference);
-            else own.push_back(next);
-        }
+
+    bool add(const std::vector<Allele>& called, uint64_t& mask) {
         const size_t before = alleles.size();
-        uint64_t mask = 0;
-        for (const Allele& allele : own) {
+        mask = 0;
+        for (const Allele& allele : called) {
             const auto i = static_cast<size_t>(std::find(alleles.begin(), alleles.end(), allele) - alleles.begin());
             if (i == alleles.size()) alleles.push_back(allele);
             if (i < MAX_ALLELES) mask |= uint64_t{1} << i;
         }
-        if (alleles.size() > MAX_ALLELES) {
-            alleles.resize(before);
-            continue;
-        }
-        h.mask = mask;
-        h.own = std::move(own);
-        kept.push_back(std::move(h));
+        if (alleles.size() <= MAX_ALLELES) return true;
+        alleles.resize(before);
+        return false;
     }
-    region.alleles = std::move(alleles);
-    region.haplotypes = std::move(kept);
+};
+
+// Numbers the alleles of a region's haplotypes anew. A haplotype whose alleles are too many is left out.
+inline void number_alleles(RegionHaplotypes& region, const Window& reference) {
+    Numbering numbering;
+    std::erase_if(region.haplotypes, [&](CandidateHaplotype& h) { return !numbering.add(as_called(h.own, {}, reference), h.mask); });
+    region.alleles = std::move(numbering.alleles);
 }
 
 }  // namespace baselake::pileup

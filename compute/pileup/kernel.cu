@@ -78,9 +78,6 @@ __device__ __forceinline__ int sum_of_warp(int value) {
 
 constexpr double PHRED = 4.342944819032518;  // 10 / ln 10
 
-__device__ __forceinline__ double log_choose_cost(const double* log_factorials, int n, int k) {
-    return PHRED * (log_factorials[n] - log_factorials[k] - log_factorials[n - k]);
-}
 __device__ __forceinline__ double artefact_cost(const double* log_factorials, int n, int k) {
     constexpr int A = ARTEFACT_SHAPE;
     const double prior = log_factorials[0] + log_factorials[A - 1] - log_factorials[A];
@@ -128,7 +125,8 @@ __device__ __forceinline__ double genotype_cost(const Tables& tables, int table,
     independent = sum_of_warp(independent);
     errors = sum_of_warp(errors);
     backwards = sum_of_warp(backwards);
-    double saved = 0;
+    double saved = 0, ways = tables.log_factorials[count] - tables.log_factorials[count - errors];
+    int even = 0;  // errors towards the allele of two groups, on the strand of the first
     for (int g = 0; g < 2 * n; ++g) {
         double sum = 0, good = 0;
         int here = 0;
@@ -139,13 +137,14 @@ __device__ __forceinline__ double genotype_cost(const Tables& tables, int table,
             here += low[f] >= CLEAR_ERROR;
         }
         here = sum_of_warp(here);
+        if (g % 2) ways -= tables.log_factorials[even + here];
+        even = here;
         if (here < 2) continue;
         sum = sum_of_warp(sum - good);
         const int strand = g % 2 ? backwards : count - backwards;
         saved = max(saved, sum - STRAND_ARTEFACT_COST - artefact_cost(tables.log_factorials, strand, here));
     }
-    const double as_shared = shared + log_choose_cost(tables.log_factorials, count, errors);
-    return cost + min(min(independent, as_shared), independent - saved);
+    return cost + min(independent - saved, shared + PHRED * ways);
 }
 
 }  // namespace baselake::pileup

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <charconv>
+#include <tuple>
 
 #include "arrays.h"
 
@@ -163,17 +164,20 @@ inline void merge_overlap(Read& a, Read& b) {
     });
 }
 
-// Numbers the templates and merges the qualities of overlapping mates.
+// Numbers the templates and merges the qualities of overlapping mates. A supplementary alignment, of which only a circle's
+// ends have any, covers other bases than its read does: it stays by itself.
 inline void pair_mates(std::vector<Read>& reads, const Alignments& rows) {
-    std::vector<std::pair<uint64_t, int32_t>> by_name(reads.size());
+    std::vector<std::tuple<uint64_t, bool, int32_t>> by_name(reads.size());
     for (size_t i = 0; i < reads.size(); ++i) {
-        by_name[i] = {reads[i].hash, static_cast<int32_t>(i)};
+        by_name[i] = {reads[i].hash, (reads[i].flag & SUPPLEMENTARY) != 0, static_cast<int32_t>(i)};
         reads[i].fragment = static_cast<int32_t>(i);
     }
     std::sort(by_name.begin(), by_name.end());
     for (size_t k = 0; k + 1 < by_name.size(); ++k) {
-        if (by_name[k].first != by_name[k + 1].first) continue;
-        Read &a = reads[static_cast<size_t>(by_name[k].second)], &b = reads[static_cast<size_t>(by_name[k + 1].second)];
+        const auto& [hash, supplementary, first] = by_name[k];
+        const auto& [next_hash, next_supplementary, second] = by_name[k + 1];
+        if (hash != next_hash || supplementary || next_supplementary) continue;
+        Read &a = reads[static_cast<size_t>(first)], &b = reads[static_cast<size_t>(second)];
         const bool mates = ((a.flag ^ b.flag) & (FIRST | LAST)) == (FIRST | LAST);
         if (!mates || rows.name[a.row] != rows.name[b.row]) continue;
         b.fragment = a.fragment;
@@ -182,13 +186,20 @@ inline void pair_mates(std::vector<Read>& reads, const Alignments& rows) {
     }
 }
 
-// Every usable read that overlaps [start, end), sorted by start and then by what the read itself is.
+// Whether an alignment ends where its contig does: of a circular genome its read may go on at the other end, where its
+// other part is aligned.
+inline bool at_an_end(int32_t start, int64_t end, int32_t contig_length) { return start == 0 || end == contig_length; }
+
+// Every usable read that overlaps [start, end), sorted by start and then by what the read itself is. `mixed` is as of a
+// Region: such genomes are circles, and what lies over the origin is two alignments, one of them supplementary.
 inline std::vector<Read> usable_reads(const Alignments& rows, const Parameters& parameters, int32_t contig_length,
-                                      int32_t start, int32_t end) {
-    constexpr int32_t EXCLUDED = UNMAPPED | SECONDARY | VENDOR_FAILED | DUPLICATE | SUPPLEMENTARY;
+                                      int32_t start, int32_t end, bool mixed) {
+    constexpr int32_t EXCLUDED = UNMAPPED | SECONDARY | VENDOR_FAILED | DUPLICATE;
     std::vector<Read> reads;
     for (int64_t row = 0; row < rows.rows; ++row) {
+        const bool supplementary = rows.flag[row] & SUPPLEMENTARY;
         if ((rows.flag[row] & EXCLUDED) || rows.duplicate[row] || rows.mapq[row] < parameters.min_mapq) continue;
+        if (supplementary && !mixed) continue;
         if (rows.mapq[row] == 255) continue;  // 255: not available
         if (rows.start[row] < 0 || rows.start[row] >= end) continue;
         int64_t read_bases = 0, reference_bases = 0;
@@ -199,6 +210,7 @@ inline std::vector<Read> usable_reads(const Alignments& rows, const Parameters& 
         if (static_cast<int64_t>(read.seq.size()) != read_bases || read_bases > MAX_READ_LENGTH) continue;
         if (!qual.empty() && qual.size() != read.seq.size()) continue;
         if (rows.start[row] + reference_bases > contig_length) continue;
+        if (supplementary && !at_an_end(rows.start[row], rows.start[row] + reference_bases, contig_length)) continue;
         read.row = row;
         read.start = rows.start[row];
         read.end = static_cast<int32_t>(read.start + reference_bases);
@@ -218,7 +230,7 @@ inline std::vector<Read> usable_reads(const Alignments& rows, const Parameters& 
         if (int order = a.seq.compare(b.seq)) return order < 0;
         return rows.cigar[a.row] < rows.cigar[b.row];
     });
-    downsample(reads, parameters.max_depth);
+    downsample(reads, mixed ? parameters.max_mixed_depth : parameters.max_depth);
     pair_mates(reads, rows);
     return reads;
 }

@@ -97,7 +97,12 @@ def _error_cost(groups: dict[tuple[int, bool], list[float]], strands: Sequence[b
         for rank, error in enumerate(sorted(errors, reverse=True))
     )
     clear = {key: sum(error >= 3 for error in errors) for key, errors in groups.items()}
-    accounts = [independent, shared + 10 * math.log10(math.comb(len(strands), sum(clear.values())))]
+    ways, left = 1, len(strands)  # to choose the fragments struck towards each allele
+    for allele in {allele for allele, _ in clear}:
+        struck = clear.get((allele, False), 0) + clear.get((allele, True), 0)
+        ways *= math.comb(left, struck)
+        left -= struck
+    accounts = [independent, shared + 10 * math.log10(ways)]
     for (allele, strand), errors in groups.items():
         struck, reads = clear[allele, strand], strands.count(strand)
         if struck > 1:

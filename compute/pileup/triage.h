@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "compute/pairhmm/gaps.h"
 #include "events.h"
 #include "genotype.h"
 
@@ -38,7 +39,31 @@ constexpr int32_t MAX_REPEAT = 150;
 constexpr int32_t MAX_CLIP_GAP = 100;
 constexpr int32_t MAX_CLIPPED = 256;
 
-inline std::vector<Candidate> candidates(const Pileup& pileup, const Window& reference) {
+// Where alleles have fractions: phred by which the allele at the fraction seen must explain better than errors what the
+// fragments show. A fifth of what a call must gain, for what counts as an error is told better later.
+constexpr double MIN_MIXED_GAIN = 10;
+
+// Phred that errors of some cost, all told, are less likely than an allele of k of n fragments.
+inline double mixed_gain(double errors, int k, int n) {
+    const double f = static_cast<double>(k) / n;
+    return errors + 10 * k * std::log10(f) + (k < n ? 10 * (n - k) * std::log10(1 - f) : 0);
+}
+
+// What the allele's events cost as errors: base qualities, or how readily its repeat slips.
+inline double errors_cost(const Pileup& pileup, const Window& reference, size_t first, size_t last, int fragments) {
+    const Allele& allele = pileup.events[first].allele;
+    if (allele.indel()) {
+        const Repeat repeat = repeat_of(allele, reference);
+        return static_cast<double>(fragments) * (allele.ref_length && !allele.alt.empty() ? pairhmm::GAP_OPEN : std::max(pairhmm::MIN_GAP_OPEN, pairhmm::repeat_slip(repeat.unit, repeat.units)));
+    }
+    double sum = 0;
+    for (size_t i = first; i < last; ++i) sum += pileup.events[i].quality;
+    return sum;
+}
+
+// The alleles that enough fragments carry, in order of footprint. `min_fraction` is 0 where copies are counted, else
+// the least fraction of them that is of interest: half of it is looked at.
+inline std::vector<Candidate> candidates(const Pileup& pileup, const Window& reference, double min_fraction) {
     std::vector<Candidate> found;
     std::vector<int32_t> fragments;
     for (size_t i = 0, j = 0; i < pileup.events.size(); i = j) {
@@ -51,7 +76,9 @@ inline std::vector<Candidate> candidates(const Pileup& pileup, const Window& ref
         const auto support = static_cast<int32_t>(std::unique(fragments.begin(), fragments.end()) - fragments.begin());
         const int32_t at = std::clamp(allele.position, reference.begin(), reference.end() - 1);
         const int32_t depth = pileup.depth[static_cast<size_t>(at - reference.begin())];
-        if (support < MIN_SUPPORT || support < (allele.indel() ? MIN_FRACTION_INDEL : MIN_FRACTION_SNV) * depth) continue;
+        const double least = min_fraction > 0 ? min_fraction / 2 : allele.indel() ? MIN_FRACTION_INDEL : MIN_FRACTION_SNV;
+        if (support < MIN_SUPPORT || support < least * depth) continue;
+        if (min_fraction > 0 && mixed_gain(errors_cost(pileup, reference, i, j, support), support, std::max(depth, support)) < MIN_MIXED_GAIN) continue;
         const int32_t to = allele.end() + (allele.indel() ? right_extent(allele, reference, MAX_REPEAT) + 1 : 0);
         found.push_back({allele, support, allele.position - (allele.indel() ? 1 : 0), to, i, j});
     }

@@ -47,10 +47,15 @@ Parameters parameters(const py::dict& given) {
     out.heterozygosity = given["heterozygosity"].cast<double>();
     out.indel_heterozygosity = given["indel_heterozygosity"].cast<double>();
     out.min_qual = given["min_qual"].cast<double>();
+    out.max_mixed_depth = given["max_mixed_depth"].cast<int>();
+    out.min_fraction = given["min_fraction"].cast<double>();
     return out;
 }
 
 Contig contig_of(const In<uint8_t>& array) { return {reinterpret_cast<const char*>(array.data()), static_cast<int32_t>(array.size())}; }
+
+// Ploidy 0: copies are many and alleles have fractions; a reference block is then as of one copy.
+Region region_of(int32_t start, int32_t end, int ploidy) { return {start, end, std::max(ploidy, 1), ploidy == 0}; }
 
 template <typename T, typename Row, typename Get> py::array_t<T> column(const std::vector<Row>& rows, Get get) {
     std::vector<T> out;
@@ -84,6 +89,7 @@ py::dict call_columns(const std::vector<Call>& calls) {
     out["ad_alt"] = column<int32_t>(calls, [](const Call& c) { return c.ad_alt; });
     out["pl"] = ragged<int32_t>(calls, [](const Call& c) -> const std::vector<int32_t>& { return c.pl; });
     out["site_pl"] = ragged<int32_t>(calls, [](const Call& c) -> const std::vector<int32_t>& { return c.site_pl; });
+    out["fraction"] = column<float>(calls, [](const Call& c) { return c.fraction; });
     out["qual"] = column<float>(calls, [](const Call& c) { return c.qual; });
     out["mq"] = column<float>(calls, [](const Call& c) { return c.mq; });
     out["sb"] = ragged<int32_t>(calls, [](const Call& c) -> const std::array<int32_t, 4>& { return c.sb; });
@@ -117,7 +123,7 @@ py::dict call(const py::dict& columns, const In<uint8_t>& bases, int32_t start, 
     Called called;
     {
         py::gil_scoped_release release;
-        called = Calling(rows, contig, {start, end, ploidy}, limits).on_cpu();
+        called = Calling(rows, contig, region_of(start, end, ploidy), limits).on_cpu();
     }
     return called_columns(called);
 }
@@ -131,7 +137,7 @@ class StagedCalling {
         const Parameters limits = parameters(given);
         const Contig contig = contig_of(bases_);
         py::gil_scoped_release release;
-        calling_.emplace(rows, contig, Region{start, end, ploidy}, limits);
+        calling_.emplace(rows, contig, region_of(start, end, ploidy), limits);
     }
     py::dict pairs() {
         return released<Pairs>([&] { return calling_->pairs(); });
@@ -206,7 +212,7 @@ py::dict triage(const py::dict& columns, const In<uint8_t>& bases, int32_t start
         const auto from = start - prepared.reference.begin(), to = end - prepared.reference.begin();
         active.assign(all.begin() + from, all.begin() + to);
         depth.assign(prepared.pileup.depth.begin() + from, prepared.pileup.depth.begin() + to);
-        for (const ActiveRegion& region : active_regions(candidates(prepared.pileup, prepared.reference), prepared.pileup, prepared.reference))
+        for (const ActiveRegion& region : active_regions(candidates(prepared.pileup, prepared.reference, 0), prepared.pileup, prepared.reference))
             if (region.start >= start && region.start < end) regions.push_back(region);
     }
     py::dict out;

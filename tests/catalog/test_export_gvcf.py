@@ -10,7 +10,7 @@ import pytest
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.export.gvcf import export_gvcf
-from baselake.catalog.references import Reference
+from baselake.catalog.references import Reference, add_reference, open_reference
 from baselake.lake.region import Region
 from baselake.lake.schema import REFERENCE_BLOCKS
 from tests.catalog.conftest import SEQUENCES
@@ -109,7 +109,7 @@ def test_every_base_of_the_reference_is_of_a_record(
     without = [fields[9] for fields in lines if fields[8] == "GT:DP"]
     # Before the first block, in the gap, behind the last block, and a contig without alignments.
     assert without == ["./.:0"] * 4
-    assert lines[1][7:] == ["END=30", "GT:GQ:DP:MIN_DP", "0/0:60:22:20"]
+    assert lines[1][7:] == ["END=30", "GT:DP:GQ:MIN_DP:PL", "0/0:22:60:20:0,60,600"]
 
 
 def test_calls_have_the_unspecified_allele_as_their_last(
@@ -126,6 +126,126 @@ def test_calls_have_the_unspecified_allele_as_their_last(
         "GT:GQ:DP:AD:PL:SB:PS",
         "0|1:50:30:14,16,0:400,0,380,400,400,400:7,7,8,8:60",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ploidy", "gq", "min_dp", "likelihoods"),
+    [
+        # 3.01 phred a fragment against one copy, 30 against two.
+        (2, 30, 10, "0,30,300"),
+        (2, 99, 40, "0,99,1200"),
+        # One fragment of 9 differs with quality 20: it speaks against the reference.
+        (2, 7, 9, "0,7,230"),
+        (2, 0, 1, "0,0,24"),
+        (1, 45, 2, "0,45"),
+        (3, 45, 20, "."),
+    ],
+)
+def test_a_block_has_likelihoods(
+    catalog: Catalog,
+    reference: Reference,
+    tmp_path: Path,
+    ploidy: int,
+    gq: int,
+    min_dp: int,
+    likelihoods: str,
+) -> None:
+    load_blocks(catalog, [block("chr1", 0, 50, ploidy=ploidy, gq=gq, dp=min_dp + 1, min_dp=min_dp)])
+    export_gvcf(catalog, "S1", reference, tmp_path / "S1.g.vcf")
+    first = records(tmp_path / "S1.g.vcf")[0]
+    genotype = "/".join("0" * ploidy)
+    assert first[9] == f"{genotype}:{min_dp + 1}:{gq}:{min_dp}:{likelihoods}"
+
+
+def test_an_imported_block_without_figures_has_no_likelihoods(
+    catalog: Catalog, reference: Reference, tmp_path: Path
+) -> None:
+    load_blocks(
+        catalog,
+        [
+            block("chr1", 0, 50, gq=None, dp=None, min_dp=None),
+            block("chr1", 50, 60, dp=None, min_dp=None),
+        ],
+    )
+    export_gvcf(catalog, "S1", reference, tmp_path / "S1.g.vcf")
+    first, second = records(tmp_path / "S1.g.vcf")[:2]
+    assert (first[9], second[9]) == ("0/0:.:.:.:.", "0/0:.:60:.:.")
+
+
+def refused_by_glnexus(path: Path) -> list[str]:
+    """Why GLnexus would not take records: its checks of a gVCF (src/BCF_utils.cc), and what its configurations for GATK
+    and DeepVariant read: AD where there are alternates, MIN_DP in blocks, GQ and PL."""
+    faults = []
+    before: tuple[str, int] = ("", -1)
+    with pysam.VariantFile(str(path)) as vcf:
+        for record in vcf:
+            where = f"{record.contig}:{record.pos}"
+            sample, alleles = record.samples[0], record.alleles or ()
+            if record.contig == before[0] and record.pos < before[1]:
+                faults.append(f"{where} is out of order")
+            before = record.contig, record.pos
+            if record.stop > vcf.header.contigs[record.contig].length:
+                faults.append(f"{where} is longer than its contig")
+            if len(set(alleles)) < len(alleles):
+                faults.append(f"{where} has an allele twice")
+            plain = all(set(allele) <= set("ACGTN") or allele == "*" for allele in alleles[:-1])
+            if not plain or alleles[-1] != "<*>":
+                faults.append(f"{where} has a symbolic allele that is not the last")
+            if len(sample["GT"]) not in (1, 2):
+                faults.append(f"{where} is neither haploid nor diploid")
+            if sample["GT"][0] is None:
+                continue
+            if record.stop - record.start >= 100_000:
+                faults.append(f"{where} is too long")
+            reference_only = len(alleles) == 2
+            needed = {"GQ", "DP", "PL", "MIN_DP" if reference_only else "AD"}
+            if missing := needed - set(sample):
+                faults.append(f"{where} lacks {missing}")
+            n = len(alleles)
+            genotypes = n if len(sample["GT"]) == 1 else n * (n + 1) // 2
+            if len(sample["PL"]) != genotypes or min(sample["PL"]) < 0:
+                faults.append(f"{where} has not a likelihood for each genotype")
+            if not reference_only and len(sample["AD"]) != n:
+                faults.append(f"{where} has not a depth for each allele")
+    return faults
+
+
+def test_glnexus_would_take_it(called: Catalog, reference: Reference, tmp_path: Path) -> None:
+    path = tmp_path / "S1.g.vcf"
+    export_gvcf(called, "S1", reference, path)
+    assert refused_by_glnexus(path) == []
+
+
+def test_a_long_block_is_written_in_pieces_that_glnexus_takes(catalog: Catalog, tmp_path: Path) -> None:
+    fasta = tmp_path / "long.fa"
+    fasta.write_text(">chr1\n" + "ACGT" * 60_000 + "\n")
+    add_reference(catalog, fasta, "tiny")
+    load_blocks(catalog, [block("chr1", 0, 240_000)])
+    path = tmp_path / "S1.g.vcf"
+    export_gvcf(catalog, "S1", open_reference(catalog, "tiny"), path)
+    assert refused_by_glnexus(path) == []
+    assert spans(records(path)) == [
+        ("chr1", 0, 99_999),
+        ("chr1", 99_999, 199_998),
+        ("chr1", 199_998, 240_000),
+    ]
+
+
+def test_fractions_are_written_where_copies_are_many(
+    catalog: Catalog, reference: Reference, tmp_path: Path, peer: Callable[[str], str]
+) -> None:
+    load(catalog, [call("chr1", 31, "C", "T", "0/1", pl=None, af=0.125)])
+    load_blocks(catalog, [block("chr1", 0, 30, ploidy=1), block("chr1", 31, 60, ploidy=1)])
+    path = tmp_path / "S1.g.vcf.gz"
+    export_gvcf(catalog, "S1", reference, path)
+    shown = subprocess.run(
+        [peer("bcftools"), "query", "-f", "%POS %ALT[ %GT %AF %PL]\n", path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "31 T,<*> 0/1 0.125,0 ." in shown.stdout.splitlines()
+    assert shown.stderr == ""
 
 
 def test_a_region_cuts_blocks_and_keeps_calls_whole(

@@ -123,13 +123,30 @@ def test_genotypes_and_variants_of_a_sample(sampled: Catalog) -> None:
     assert len(lineage["inputs"]) == 3
 
 
-def test_x_and_mitochondrion_of_a_male_are_haploid(sampled: Catalog) -> None:
+def test_x_of_a_male_is_haploid_and_alleles_of_a_mitochondrion_have_fractions(sampled: Catalog) -> None:
     call_samples(sampled, ["S1"], open_reference(sampled))
-    haploid = sampled.query(
-        "SELECT DISTINCT gt, len(pl) AS pls FROM genotypes WHERE contig <> 'chr1'"
-    ).to_pylist()
-    assert all(row == {"gt": "1", "pls": 2} for row in haploid)
+    sql = "SELECT contig, gt, len(pl) AS pls, round(af, 2) AS af FROM genotypes WHERE contig <> 'chr1'"
+    rows = {row.pop("contig"): row for row in sampled.query(sql).to_pylist()}
+    # Half of the reads have the alternate: on one copy that is no call.
+    assert rows.get("chrX", {"gt": "1", "pls": 2, "af": None}) == {"gt": "1", "pls": 2, "af": None}
+    assert rows["chrM"] == {"gt": "0/1", "pls": None, "af": 0.5}
+    blocks = sampled.query("SELECT DISTINCT ploidy FROM reference_blocks WHERE contig = 'chrM'").to_pylist()
+    assert blocks == [{"ploidy": 1}]
     assert [row for row in called(sampled) if row[0] == "chr1"] == CHR1
+
+
+def test_few_alternates_beside_deep_autosomes_may_be_nuclear(sampled: Catalog) -> None:
+    """20 fragments of the mitochondrion show the alternate; the depth of the autosomes tells whether that is few."""
+    call_samples(sampled, ["S1"], open_reference(sampled))
+    filters = "SELECT filters FROM genotypes WHERE contig = 'chrM' AND sample_id = ?"
+    assert sampled.query(filters, ["S1"])["filters"].to_pylist() == [[]]
+    add_sample(sampled, "S2", "male")
+    # 50-fold, in one of two stretches: the other has no reads and does not count.
+    deep = reads_with(CONTIGS["chr1"], [], starts=range(0, 16_384, 2), label="d")
+    write_alignments(sampled, "S2", "chr1", deep)
+    write_alignments(sampled, "S2", "chrM", sample_reads("chrM", SITES["chrM"]))
+    call_samples(sampled, ["S2"], open_reference(sampled))
+    assert sampled.query(filters, ["S2"])["filters"].to_pylist() == [["possible_numt"]]
 
 
 def test_unknown_sex_is_called_diploid_and_told(sampled: Catalog) -> None:

@@ -1,6 +1,7 @@
 """Importing SAM, BAM and CRAM into a lake."""
 
 import gzip
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pysam
@@ -10,9 +11,20 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.references import add_reference
 from baselake.errors import ConflictError, InputError, TruncatedInputError
 from baselake.ingest.bam import ingest_bam
+from baselake.progress import QuietProgress
 from tests.ingest.sam_files import CONTIGS, HEADER, sam_line, write_bam
 
 RG = "@RG\tID:g1\tSM:S1\tLB:L1\tPL:ILLUMINA\tPU:FC.1\tDS:a note\n@RG\tID:g2\tSM:S2\n"
+
+
+@dataclass
+class Notes(QuietProgress):
+    """Keeps what it is told."""
+
+    said: list[str] = field(default_factory=list)
+
+    def note(self, message: str) -> None:
+        self.said.append(message)
 
 
 @pytest.fixture
@@ -95,6 +107,15 @@ def test_the_same_content_is_imported_once(lake_with_reference: Catalog, tmp_pat
     assert contents(catalog) == before
     with pytest.raises(ConflictError, match="imported as sample a"):
         ingest_bam(catalog, [bam], sample="other")
+
+
+def test_a_file_without_records_is_told(lake_with_reference: Catalog, tmp_path: Path) -> None:
+    notes = Notes()
+    empty = write_bam(tmp_path / "empty.bam", [], HEADER + "@RG\tID:g1\tSM:S1\n")
+    full = write_bam(tmp_path / "full.bam", [sam_line("a")])
+    done = ingest_bam(lake_with_reference, [empty, full], progress=notes)
+    assert (done.reads, done.files) == (1, (empty, full))
+    assert notes.said == ["WARNING: empty.bam has a header and no records: nothing of S1 came from it"]
 
 
 def test_two_sources_of_a_samples_alignments_conflict(lake_with_reference: Catalog, tmp_path: Path) -> None:

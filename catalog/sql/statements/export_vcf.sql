@@ -5,7 +5,7 @@ biallelic AS (
     SELECT
         g.contig, g.start, v.ref, v.alt, g.qual, g.filters, g.mq, g.fs, g.read_pos_rank_sum, g.base_q_rank_sum,
         g.gt, g.gq, g.dp, concat(coalesce(CAST(g.ad_ref AS VARCHAR), '.'), ',', coalesce(CAST(g.ad_alt AS VARCHAR), '.')) AS ad,
-        array_to_string(g.pl, ',') AS pl, array_to_string(g.sb, ',') AS sb, g.ps
+        array_to_string(g.pl, ',') AS pl, array_to_string(g.sb, ',') AS sb, g.ps, g.af
     FROM genotypes AS g JOIN variants AS v USING (reference, variant_id)
     WHERE g.reference = $reference AND g.sample_id = $sample AND g.site_pl IS NULL
         AND ($contig IS NULL OR (g.contig = $contig AND g.start < $end AND v."end" > $start))
@@ -29,10 +29,14 @@ SELECT
         contig, start + 1, '.', ref, alt, coalesce(printf('%.2f', qual), '.'),
         CASE WHEN filters IS NULL THEN '.' WHEN len(filters) = 0 THEN 'PASS' ELSE array_to_string(filters, ';') END,
         CASE WHEN info = '' THEN '.' ELSE info END,
-        CASE WHEN ps IS NULL THEN 'GT:GQ:DP:AD:PL:SB' ELSE 'GT:GQ:DP:AD:PL:SB:PS' END,
+        CASE
+            WHEN af IS NOT NULL THEN 'GT:GQ:DP:AD:AF:SB'
+            WHEN ps IS NULL THEN 'GT:GQ:DP:AD:PL:SB'
+            ELSE 'GT:GQ:DP:AD:PL:SB:PS'
+        END,
         concat_ws(
             ':', gt, coalesce(CAST(gq AS VARCHAR), '.'), coalesce(CAST(dp AS VARCHAR), '.'), ad,
-            coalesce(pl, '.'), coalesce(sb, '.'), CAST(ps AS VARCHAR)
+            coalesce(printf('%.4f', af), pl, '.'), coalesce(sb, '.'), CAST(ps AS VARCHAR)
         )
     ) || chr(10) AS line
 FROM lines
