@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from baselake.catalog.catalog import Catalog, statement
+from baselake.catalog.connection import quoted
 
 if TYPE_CHECKING:
     from baselake.catalog.job import Transaction
@@ -16,6 +17,13 @@ class ReadCount:
 
     reads: int
     paired: bool
+
+
+def samples_sql(catalog: Catalog) -> str:
+    """The query of what each sample has, as `baselake samples` shows it."""
+    where = {"data": f"{catalog.layout.data}/", "table": "genotypes"}
+    found = catalog.query(catalog.statement("shared_locations"), where)["location"].to_pylist()
+    return catalog.statement("samples").format(shared=", ".join(map(quoted, found)) or "NULL")
 
 
 def sample_names(catalog: Catalog) -> list[str]:

@@ -249,7 +249,7 @@ GENOTYPES = _spec(
         ("format_floats", _map_of(pa.float32())),
         ("format_strings", _map_of(pa.string())),
     ],
-    partition_by=("reference", "sample_id", "contig"),
+    partition_by=("reference", "contig"),
     sort_by=("start",),
     dictionary=(
         "reference",
@@ -328,11 +328,28 @@ REFERENCE_BLOCKS = _spec(
         ("dp", pa.int32()),  # fragments, the mean over the block, rounded down
         ("min_dp", pa.int32()),  # the least
     ],
-    partition_by=("reference", "sample_id", "contig"),
+    partition_by=("reference", "contig"),
     sort_by=("start",),
     dictionary=("reference", "sample_id", "contig", "ploidy", "gap", "gq", "dp", "min_dp"),
     encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "end": "DELTA_BINARY_PACKED"}),
 )
+
+# A file of genotypes of several samples stands in tiles, a row group each: the rows of a stretch of the contig and of so
+# many samples at most, in the order of the contig. A region is then a few row groups of each block of samples, and a
+# person's calls are a block's (docs/decisions.md has the measurement). What is a site's repeats from sample to sample.
+TILE_SAMPLES = 128
+TILE_ROWS = 131_072
+SHARED_GENOTYPES = replace(
+    GENOTYPES,
+    dictionary=(
+        *GENOTYPES.dictionary,
+        *("variant_id", "start", "gq", "dp", "ad_ref", "ad_alt", "pl.list.element", "qual", "record"),
+        *("filters.list.element", "ps", "site_pl.list.element"),
+    ),
+    encodings=MappingProxyType({}),
+    row_group_rows=TILE_ROWS,
+)
+SHARED_BLOCKS = replace(REFERENCE_BLOCKS, row_group_rows=TILE_ROWS)
 
 # Reads over the bases of windows of the contigs that a sample has alignments on.
 COVERAGE_WINDOWS = _spec(
@@ -378,6 +395,45 @@ BARCODE_COUNTS = _spec(
     dictionary=("run_id", "lane", "tile"),
 )
 
+# Counts that are kept of cohorts: rows are summed up (catalog/counting.py).
+ALLELE_COUNTS = _spec(
+    "allele_counts",
+    [
+        ("cohort", pa.string()),
+        ("reference", pa.string()),
+        ("contig", pa.string()),
+        ("start", pa.int32()),
+        ("variant_id", pa.string()),
+        ("genotypes", pa.int32()),  # samples that have a genotype of the allele
+        ("ac", pa.int32()),  # copies of it
+        ("an", pa.int32()),  # alleles that were called
+        ("het", pa.int32()),  # samples with a copy beside another allele
+        ("hom_alt", pa.int32()),  # with two copies or more, and nothing else
+        ("hemi", pa.int32()),  # with one copy, haploid
+        ("no_call", pa.int32()),  # whose genotype does not tell copies
+        ("seen", pa.int32()),  # of those with a genotype, samples that a stretch of seen_counts has there
+        ("seen_alleles", pa.int32()),  # copies of the site in those stretches
+    ],
+    sort_by=("cohort", "reference", "contig", "start"),
+    dictionary=("cohort", "reference", "contig", *("genotypes", "ac", "an", "het", "hom_alt", "hemi", "no_call")),
+    encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "variant_id": "DELTA_BYTE_ARRAY"}),
+)
+SEEN_COUNTS = _spec(
+    "seen_counts",
+    [
+        ("cohort", pa.string()),
+        ("reference", pa.string()),
+        ("contig", pa.string()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("ploidy", pa.int8()),
+        ("samples", pa.int32()),  # that were seen from start to end, in one stretch
+    ],
+    sort_by=("cohort", "reference", "contig", "start"),
+    dictionary=("cohort", "reference", "contig", "ploidy", "samples"),
+    encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "end": "DELTA_BINARY_PACKED"}),
+)
+
 TABLES: Mapping[str, TableSpec] = MappingProxyType(
     {
         spec.name: spec
@@ -390,8 +446,16 @@ TABLES: Mapping[str, TableSpec] = MappingProxyType(
             VCF_RECORDS,
             COVERAGE_WINDOWS,
             BARCODE_COUNTS,
+            ALLELE_COUNTS,
+            SEEN_COUNTS,
         )
     }
+)
+# Tables of sums over samples, and that which tells what is summed up.
+COUNTS = frozenset({"allele_counts", "seen_counts", "counted_cohorts"})
+# Of tables whose files may hold several samples, how those are written.
+SHARED: Mapping[str, TableSpec] = MappingProxyType(
+    {spec.name: spec for spec in (SHARED_GENOTYPES, SHARED_BLOCKS)}
 )
 _STORED = {spec.name: spec.stored.name for spec in TABLES.values() if spec.stored is not None}
 _SHOWN = {stored: shown for shown, stored in _STORED.items()}
