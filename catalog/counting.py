@@ -54,7 +54,9 @@ def count_out(job: Job, tx: Transaction, samples: Sequence[str]) -> None:
 
 def counted_cohorts(tx: Transaction) -> list[str]:
     """The cohorts whose counts are kept."""
-    found: list[str] = tx.query("SELECT DISTINCT cohort FROM counted_cohorts ORDER BY 1")["cohort"].to_pylist()
+    found: list[str] = tx.query("SELECT DISTINCT cohort FROM counted_cohorts ORDER BY 1")[
+        "cohort"
+    ].to_pylist()
     return found
 
 
@@ -74,6 +76,12 @@ def begin_cohort(job: Job, tx: Transaction, cohort: str, members: Sequence[str])
 def forget_cohort(tx: Transaction, cohort: str) -> None:
     """Keep no counts of a cohort any more."""
     for table in ("allele_counts", "seen_counts", "counted_cohorts"):
+        tx.execute(f"DELETE FROM {table} WHERE cohort = ?", [cohort])
+
+
+def forget_joint(tx: Transaction, cohort: str) -> None:
+    """Keep no sums of likelihoods of a cohort any more."""
+    for table in ("joint_sums", "joint_members"):
         tx.execute(f"DELETE FROM {table} WHERE cohort = ?", [cohort])
 
 

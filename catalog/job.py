@@ -196,7 +196,9 @@ class Job:
             self._samples.update(new)
             if new:
                 # As files that are never made, in one go: a line each would wait for the disk each.
-                self._note(*(self._layout.job_scratch(self.id) / f"sample_id={quote(name, safe='')}" for name in new))
+                self._note(
+                    *(self._layout.job_scratch(self.id) / f"sample_id={quote(name, safe='')}" for name in new)
+                )
 
     def writer_of(self, spec: TableSpec, partition: Mapping[str, str | int | None]) -> TableWriter:
         """Likewise for any table, written as the specification says."""

@@ -16,6 +16,7 @@ from baselake.catalog.counting import (
     begin_cohort,
     counted_cohorts,
     forget_cohort,
+    forget_joint,
     members_of,
 )
 from baselake.catalog.job import Transaction
@@ -218,6 +219,8 @@ def set_cohort(catalog: Catalog, name: str, samples: Sequence[str]) -> None:
         tx.insert(
             "cohorts", pa.table({key: pa.array(values, pa.string()) for key, values in columns.items()})
         )
+        if not before <= set(members):
+            forget_joint(tx, name)  # nobody can be taken out of these sums
         if not members:
             forget_cohort(tx, name)
         elif name in counted_cohorts(tx):

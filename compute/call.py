@@ -180,8 +180,8 @@ def _call_sample(
                     str(catalog.layout.root),
                     "Run the same command again",
                 )
-            where = None if region is None else [region.contig]
-            with recounted(job, tx, [sample], reference.name, where):
+            contigs = None if region is None else [region.contig]
+            with recounted(job, tx, [sample], reference.name, contigs):
                 _replace(tx, sample, reference.name, region)
                 for contig, found in alleles.items():
                     rows = _variant_rows(reference.name, contig, found)

@@ -415,7 +415,12 @@ ALLELE_COUNTS = _spec(
         ("seen_alleles", pa.int32()),  # copies of the site in those stretches
     ],
     sort_by=("cohort", "reference", "contig", "start"),
-    dictionary=("cohort", "reference", "contig", *("genotypes", "ac", "an", "het", "hom_alt", "hemi", "no_call")),
+    dictionary=(
+        "cohort",
+        "reference",
+        "contig",
+        *("genotypes", "ac", "an", "het", "hom_alt", "hemi", "no_call"),
+    ),
     encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "variant_id": "DELTA_BYTE_ARRAY"}),
 )
 SEEN_COUNTS = _spec(
@@ -434,6 +439,25 @@ SEEN_COUNTS = _spec(
     encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "end": "DELTA_BINARY_PACKED"}),
 )
 
+# Sums over the likelihoods of members of a cohort, by which they are genotyped together (compute/joint).
+JOINT_SUMS = _spec(
+    "joint_sums",
+    [
+        ("cohort", pa.string()),
+        ("reference", pa.string()),
+        ("contig", pa.string()),
+        ("start", pa.int32()),
+        ("variant_id", pa.string()),
+        ("an", pa.int32()),  # alleles that those members' genotypes call
+        ("alleles", pa.int32()),  # alleles that their likelihoods are of
+        ("expected", pa.float64()),  # copies, in the mean
+        ("log_ratio", pa.float64()),  # natural logarithm: all likelihoods beside those of no copy
+    ],
+    sort_by=("cohort", "reference", "contig", "start"),
+    dictionary=("cohort", "reference", "contig", "an", "alleles"),
+    encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "variant_id": "DELTA_BYTE_ARRAY"}),
+)
+
 TABLES: Mapping[str, TableSpec] = MappingProxyType(
     {
         spec.name: spec
@@ -448,11 +472,12 @@ TABLES: Mapping[str, TableSpec] = MappingProxyType(
             BARCODE_COUNTS,
             ALLELE_COUNTS,
             SEEN_COUNTS,
+            JOINT_SUMS,
         )
     }
 )
 # Tables of sums over samples, and that which tells what is summed up.
-COUNTS = frozenset({"allele_counts", "seen_counts", "counted_cohorts"})
+COUNTS = frozenset({"allele_counts", "seen_counts", "counted_cohorts", "joint_sums", "joint_members"})
 # Of tables whose files may hold several samples, how those are written.
 SHARED: Mapping[str, TableSpec] = MappingProxyType(
     {spec.name: spec for spec in (SHARED_GENOTYPES, SHARED_BLOCKS)}

@@ -88,6 +88,7 @@ def make_plan(
     # No count tells which of its sums a person is in.
     called = any(decision.file.table in ("genotypes", "reference_blocks") for decision in decisions)
     if called:
+        decisions = [decision for decision in decisions if decision.file.table not in COUNTS]
         decisions += [
             Decision(file=file, keep=np.zeros(file.rows, bool)) for file in files if file.table in COUNTS
         ]
@@ -198,9 +199,7 @@ def _alleles(files: Sequence[RowFile], subject: Subject) -> dict[str, pa.Array]:
     return {reference: alleles for reference, alleles in mine.items() if len(alleles)}
 
 
-def _scheduled(
-    catalog: Catalog, files: Sequence[RowFile], subject: Subject, *, counts: bool
-) -> list[Loose]:
+def _scheduled(catalog: Catalog, files: Sequence[RowFile], subject: Subject, *, counts: bool) -> list[Loose]:
     """Files that DuckLake removes later and that hold something of the sample."""
     rows = catalog.query(
         "SELECT data_file_id, path, path_is_relative FROM"
@@ -215,9 +214,7 @@ def _scheduled(
     return found
 
 
-def _orphans(
-    catalog: Catalog, files: Sequence[RowFile], subject: Subject, *, counts: bool
-) -> list[Loose]:
+def _orphans(catalog: Catalog, files: Sequence[RowFile], subject: Subject, *, counts: bool) -> list[Loose]:
     """Files in the lake's folder that the catalog does not know and that hold something of the sample."""
     known = {file.location for file in files} | {each.location for file in files for each in file.deletes}
     known |= {

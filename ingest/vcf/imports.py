@@ -287,11 +287,17 @@ class _ContigWriter:
     def _genotype_rows(self, site: pa.Table, batch: BuiltBatch, gts: Sequence[str], ascend: bool) -> pa.Table:
         """Rows of a block of samples: in the order of the contig, each site's sample by sample."""
         own = _table(batch)
-        columns = {name: own[name].combine_chunks() for name in own.column_names}
+        # What no row has is no column: the maps would take as long as all else.
+        columns = {
+            name: own[name].chunk(0) for name in own.column_names if own[name].null_count < own.num_rows
+        }
         which, number = columns.pop("site"), columns.pop("sample")
-        columns["gt"] = pa.DictionaryArray.from_arrays(columns["gt"], pa.array(gts, pa.string()))
+        if "gt" in columns:
+            columns["gt"] = pa.DictionaryArray.from_arrays(columns["gt"], pa.array(gts, pa.string()))
         columns["sample_id"] = self._names_of(number)
         for name in site.column_names:
+            if site[name].null_count == site.num_rows:
+                continue
             column = site[name].combine_chunks()
             if pa.types.is_dictionary(column.type):
                 taken = pa.DictionaryArray.from_arrays(column.indices.take(which), column.dictionary)
@@ -303,9 +309,10 @@ class _ContigWriter:
             rows = rows.take(pa.array(np.argsort(rows["start"].to_numpy(), kind="stable")))
         if len(self._samples) <= 1:
             # Alone, an allele is there once: numbers of it would only be more.
-            plain = rows["variant_id"].combine_chunks().dictionary_decode()
-            rows = rows.set_column(rows.column_names.index("variant_id"), "variant_id", plain)
-        return _rows(GENOTYPES, rows, self._constants)
+            if "variant_id" in rows.column_names:
+                plain = rows["variant_id"].combine_chunks().dictionary_decode()
+                rows = rows.set_column(rows.column_names.index("variant_id"), "variant_id", plain)
+        return _rows(GENOTYPES, rows, self._constants, absent=False)
 
     def _block_rows(self, blocks: pa.Table) -> pa.Table:
         """Rows of reference blocks: those of each block of samples together."""
@@ -345,19 +352,24 @@ def _table(batch: BuiltBatch) -> pa.Table:
     return pa.Table.from_batches([pa.record_batch(batch)])
 
 
-def _rows(spec: TableSpec, given: pa.Table, constants: Mapping[str, str]) -> pa.Table:
-    """The table's columns, from those given and from values that all rows share; others are NULL."""
-    columns = []
+def _rows(
+    spec: TableSpec, given: pa.Table, constants: Mapping[str, str], *, absent: bool = True
+) -> pa.Table:
+    """The table's columns, from those given and from values that all rows share; others are NULL, or left out."""
+    columns, names = [], []
+    same = np.zeros(given.num_rows, np.int32)
     for wanted in spec.schema:
         if wanted.name in given.column_names:
             column = given[wanted.name]
             columns.append(column if column.type == wanted.type else column.cast(wanted.type))
         elif wanted.name in constants:
-            # Of Arrow's own functions: others would look for pandas each time.
-            columns.append(pa.repeat(constants[wanted.name], given.num_rows).dictionary_encode())
-        else:
+            columns.append(pa.DictionaryArray.from_arrays(pa.array(same), pa.array([constants[wanted.name]])))
+        elif absent:
             columns.append(pa.nulls(given.num_rows, wanted.type))
-    return pa.Table.from_arrays(columns, spec.schema.names)
+        else:
+            continue
+        names.append(wanted.name)
+    return pa.Table.from_arrays(columns, names)
 
 
 def _distinct(tables: Iterable[pa.Table]) -> pa.Table:
@@ -390,8 +402,8 @@ def _require_new(tx: Transaction, planned: Sequence[_Planned], written: Sequence
                     raise _called_already(sample, contig, each.reference.name, where)
                 spans.append((first, last))
             # Who is new in the lake has nothing there.
-            known = [sample for sample in each.samples if sample in in_lake]
-            _require_uncalled(tx, each, known, contig, first, last)
+            old = [sample for sample in each.samples if sample in in_lake]
+            _require_uncalled(tx, each, old, contig, first, last)
 
 
 def _require_uncalled(

@@ -171,7 +171,8 @@ class Reading:
                 following = chunks.read()
                 try:
                     for part in reader.feed(piece, last=not following):
-                        yield Part(**part, gts=reader.genotypes)
+                        part["gts"] = reader.genotypes
+                        yield part
                 except Fault as fault:
                     unit = "record" if self._file.bcf else "line"
                     raise InputError(

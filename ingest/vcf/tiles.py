@@ -45,7 +45,7 @@ class TileWriter:
         """Have a tile made and written, while the caller goes on; what went wrong with earlier ones is raised here.
 
         Args:
-            rows: makes the rows, with all columns of the table; called in another thread.
+            rows: makes the rows, with the columns that are there; called in another thread.
 
         Raises:
             StorageError: the disk is full or fails.
@@ -74,7 +74,9 @@ class TileWriter:
 class _Lane:
     """One file after the other, written by one thread."""
 
-    def __init__(self, job: Job, spec: TableSpec, partition: dict[str, str | int | None], *, cut: bool) -> None:
+    def __init__(
+        self, job: Job, spec: TableSpec, partition: dict[str, str | int | None], *, cut: bool
+    ) -> None:
         self._job = job
         self._spec = spec
         self._partition = partition
@@ -88,14 +90,20 @@ class _Lane:
 
     def _write(self, rows: pa.Table) -> None:
         there = {name for name in rows.column_names if rows[name].null_count < rows.num_rows}
-        there |= _ALWAYS.intersection(rows.column_names)
+        there |= _ALWAYS.intersection(self._spec.schema.names)
         full = self._out is not None and self._out.written_bytes >= _FILE_BYTES
         if self._out is None or full or not there <= self._columns:
             self._close()
             self._columns |= there
             schema = pa.schema([field for field in self._spec.schema if field.name in self._columns])
             self._out = self._job.writer_of(replace(self._spec, schema=schema), self._partition)
-        self._out.write(rows)
+        assert self._out is not None
+        names = [field.name for field in self._spec.schema if field.name in self._columns]
+        columns = [
+            rows[name] if name in rows.column_names else pa.nulls(rows.num_rows, self._spec.schema.field(name).type)
+            for name in names
+        ]
+        self._out.write(pa.Table.from_arrays(columns, names))
         if self._cut:
             self._out.cut()
 

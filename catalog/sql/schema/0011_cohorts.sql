@@ -15,3 +15,10 @@ CREATE TABLE seen_counts (
 -- All samples are a cohort that is counted from the start: where nothing was called yet.
 INSERT INTO counted_cohorts
 SELECT 'all', NULL WHERE NOT EXISTS (FROM genotypes) AND NOT EXISTS (FROM reference_blocks);
+
+-- Joint genotyping: of each allele the sums over likelihoods of members that have a genotype of it, and who is in them.
+CREATE TABLE joint_members (cohort VARCHAR, reference VARCHAR, sample_id VARCHAR, job_id VARCHAR);
+CREATE TABLE joint_sums (
+    cohort VARCHAR, reference VARCHAR, contig VARCHAR, start INTEGER, variant_id VARCHAR, an INTEGER, alleles INTEGER,
+    expected DOUBLE, log_ratio DOUBLE
+);

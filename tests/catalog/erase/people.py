@@ -168,7 +168,15 @@ def call(catalog: Catalog, sample: str, starts: Sequence[int]) -> None:
         partition = {"reference": "GRCh38", "contig": "chr1"}
         ids = [f"chr1-{start + 1}-A-C" for start in starts]
         called = [
-            {**partition, "sample_id": sample, "variant_id": name, "start": start, "gt": "0/1", "alt_copies": 1, "pl": [9, 0, 9]}
+            {
+                **partition,
+                "sample_id": sample,
+                "variant_id": name,
+                "start": start,
+                "gt": "0/1",
+                "alt_copies": 1,
+                "pl": [9, 0, 9],
+            }
             for name, start in zip(ids, starts, strict=True)
         ]
         with job.writer("genotypes", partition) as out:

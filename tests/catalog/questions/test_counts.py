@@ -31,7 +31,11 @@ SELECT variant_id, ac, an, het, hom_alt, hemi, not_seen FROM allele_frequency('{
 BASES = "A" * 41 + "CGT" + "A" * 160
 # One sample after the other: blocks, gaps, haploid calls within blocks, no-calls, deletions over blocks and calls.
 SINGLE = {
-    "a": ["1 11 . A C . . . GT:DP 0/1:30", "1 41 . ACGT A . . . GT:DP 0/1:30", "1 61 . A C . . . GT:DP 1/1:9"],
+    "a": [
+        "1 11 . A C . . . GT:DP 0/1:30",
+        "1 41 . ACGT A . . . GT:DP 0/1:30",
+        "1 61 . A C . . . GT:DP 1/1:9",
+    ],
     "b": [
         "1 1 . A <NON_REF> . . END=20 GT:DP:GQ:MIN_DP 0/0:30:90:25",
         "1 21 . A <NON_REF> . . END=30 GT:DP:GQ:MIN_DP 0/0:9:20:4",
@@ -46,7 +50,12 @@ SINGLE = {
         "1 43 . G <NON_REF> . . END=50 GT:DP:GQ:MIN_DP 0/0:30:90:25",
         "1 61 . A C . . . GT ./.",
     ],
-    "d": ["1 11 . A C,G . . . GT 1/2", "1 61 . A T . . . GT .|1", "1 61 . A C . . . GT 0|0", "1 90 . A C . . . GT 0/1"],
+    "d": [
+        "1 11 . A C,G . . . GT 1/2",
+        "1 61 . A T . . . GT .|1",
+        "1 61 . A C . . . GT 0|0",
+        "1 90 . A C . . . GT 0/1",
+    ],
 }
 MANY = [
     "1 11 . A C . . . GT 0/1 0/0 ./. 1",
@@ -90,12 +99,14 @@ def test_counts_follow_what_samples_have(flat: Catalog, tmp_path: Path) -> None:
     set_cohort(flat, "some", ["b", "c", "e", "h"])
     check(flat, "some")
     # More calls of samples that are there, which meet those that they have.
-    ingest_vcf(
-        flat, [write_vcf(tmp_path / "more.vcf", ["1 71 . A G . . . GT 0/1 0/1"], ("b", "h"))]
-    )
+    ingest_vcf(flat, [write_vcf(tmp_path / "more.vcf", ["1 71 . A G . . . GT 0/1 0/1"], ("b", "h"))])
     ingest_vcf(
         flat,
-        [write_vcf(tmp_path / "deletion.vcf", ["1 69 . AAAA A . . . GT 0/1", "1 69 . A C . . . GT 0/1"], ("z",))],
+        [
+            write_vcf(
+                tmp_path / "deletion.vcf", ["1 69 . AAAA A . . . GT 0/1", "1 69 . A C . . . GT 0/1"], ("z",)
+            )
+        ],
     )
     check(flat, "all", "some")
     compact(flat, ["allele_counts", "seen_counts", "genotypes"], min_files=2)

@@ -38,7 +38,9 @@ def flip(path: Path, at: int = 8) -> None:
 
 def file_of(catalog: Catalog, sample: str) -> Path:
     """The file of a sample's calls."""
-    (name,) = catalog.query("SELECT DISTINCT filename AS f FROM genotypes WHERE sample_id = ?", [sample])["f"].to_pylist()
+    (name,) = catalog.query("SELECT DISTINCT filename AS f FROM genotypes WHERE sample_id = ?", [sample])[
+        "f"
+    ].to_pylist()
     return Path(name)
 
 
