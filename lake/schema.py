@@ -478,6 +478,13 @@ TABLES: Mapping[str, TableSpec] = MappingProxyType(
 )
 # Tables of sums over samples, and that which tells what is summed up.
 COUNTS = frozenset({"allele_counts", "seen_counts", "counted_cohorts", "joint_sums", "joint_members"})
+# Of those that are only ever added up, the columns whose sums are meant.
+SUMMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        spec.name: tuple(spec.schema.names[spec.schema.names.index(first) :])
+        for spec, first in ((ALLELE_COUNTS, "genotypes"), (SEEN_COUNTS, "samples"), (JOINT_SUMS, "an"))
+    }
+)
 # Of tables whose files may hold several samples, how those are written.
 SHARED: Mapping[str, TableSpec] = MappingProxyType(
     {spec.name: spec for spec in (SHARED_GENOTYPES, SHARED_BLOCKS)}

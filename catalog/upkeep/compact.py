@@ -23,6 +23,7 @@ from baselake.errors import LakeError, NotFoundError
 from baselake.lake.schema import (
     BLOCK_ROW,
     SHARED,
+    SUMMED,
     TABLES,
     TILE_ROWS,
     TableSpec,
@@ -257,7 +258,7 @@ def _rewrite(catalog: Catalog, files: Sequence[LiveFile]) -> Compacted:
         job.bytes_near += sum(file.bytes for file in files)
         try:
             written = _write(catalog, job, files)
-            if written != sum(map(_left, files)):
+            if files[0].table not in SUMMED and written != sum(map(_left, files)):
                 raise _ChangedError
             with job.commit() as tx:
                 _exchange(catalog, tx, files)
@@ -314,7 +315,10 @@ def _samples_of(catalog: Catalog, files: Sequence[LiveFile]) -> list[str]:
 
 
 def _rows(catalog: Catalog, files: Sequence[LiveFile]) -> Iterator[pa.RecordBatch]:
-    """The rows in the order of the new file: sorted as the table is, else file by file as they stand."""
+    """The rows in the order of the new file: sorted as the table is, else file by file as they stand.
+
+    Of a table of sums rows of one key become one.
+    """
     table = files[0].table
     spec = TABLES.get(table)
     stored, columns = stored_name(table), "*"
@@ -336,6 +340,17 @@ def _rows(catalog: Catalog, files: Sequence[LiveFile]) -> Iterator[pa.RecordBatc
             "table": table,
         }
         queries = [catalog.statement("tiles").format(**parameters)]
+    elif spec is not None and table in SUMMED:
+        keys = [name for name in spec.schema.names if name not in SUMMED[table]]
+        kinds = {name: "DOUBLE" if spec.schema.field(name).type == pa.float64() else "INTEGER" for name in SUMMED[table]}
+        sums = [f'CAST(sum("{name}") AS {kind}) AS "{name}"' for name, kind in kinds.items()]
+        quoted_keys = ", ".join(f'"{key}"' for key in keys)
+        something = " OR ".join(f'sum("{name}") <> 0' for name in kinds)
+        queries = [
+            f'SELECT {quoted_keys}, {", ".join(sums)} FROM "{stored}" WHERE {_where(files)} GROUP BY {quoted_keys}'
+            # What was added and taken away again is nothing.
+            f" HAVING {something} ORDER BY {quoted_keys}"
+        ]
     elif spec is not None and spec.sort_by:
         order = ", ".join(f'"{column}"' for column in (*spec.sort_by, "rowid"))
         queries = [f'SELECT {columns} FROM "{stored}" WHERE {_where(files)} ORDER BY {order}']

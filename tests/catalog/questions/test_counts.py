@@ -109,7 +109,11 @@ def test_counts_follow_what_samples_have(flat: Catalog, tmp_path: Path) -> None:
         ],
     )
     check(flat, "all", "some")
+    many = flat.query("SELECT count(*) AS n FROM allele_counts")["n"][0].as_py()
     compact(flat, ["allele_counts", "seen_counts", "genotypes"], min_files=2)
+    keys = "SELECT count(*) AS n FROM (SELECT DISTINCT cohort, variant_id FROM allele_counts)"
+    left = flat.query("SELECT count(*) AS n FROM allele_counts")["n"][0].as_py()
+    assert left == flat.query(keys)["n"][0].as_py() < many
     check(flat, "all", "some")
     erase_sample(flat, "b", open_keys(tmp_path / "keys", tmp_path / "lake"), "the test")
     check(flat, "all", "some")
