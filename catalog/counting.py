@@ -14,11 +14,10 @@ import pyarrow as pa
 from baselake.catalog.catalog import Catalog, statement
 from baselake.catalog.connection import quoted
 from baselake.catalog.job import Job, Transaction
+from baselake.catalog.samples import EVERYBODY
 from baselake.errors import NotFoundError
 from baselake.lake.schema import ALLELE_COUNTS, SEEN_COUNTS
 
-# What `cohort_members` takes for every sample.
-EVERYBODY = "all"
 # So many samples are told by their names, which leaves out files and row groups of others.
 _NAMED = 64
 

@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.counting import (
-    EVERYBODY,
     add_members,
     begin_cohort,
     counted_cohorts,
@@ -20,7 +19,7 @@ from baselake.catalog.counting import (
     members_of,
 )
 from baselake.catalog.job import Transaction
-from baselake.catalog.samples import sample_names
+from baselake.catalog.samples import EVERYBODY, sample_names
 from baselake.errors import ConflictError, InputError, NotFoundError
 
 # Words of PED: https://zzz.bwh.harvard.edu/plink/data.shtml#ped

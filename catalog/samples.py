@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from baselake.catalog.job import Transaction
 
 
+# What `cohort_members` takes for every sample.
+EVERYBODY = "all"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadCount:
     """Reads of a read group, and whether any of them is the second of its template."""

@@ -23,6 +23,4 @@ FROM (
 JOIN variants AS v USING (reference, contig, start, variant_id)
 WHERE in_region(place, v.contig, v.start, v."end")
 UNION ALL
-SELECT
-    reference, variant_id, contig, start, ref, alt, type, ac, an, ac / nullif(an, 0) AS af, het, hom_alt, hemi, not_seen
 FROM counted_alleles(CASE WHEN min_depth = 0 THEN cohort END, place => place)

@@ -1,4 +1,4 @@
--- Alleles of a cohort whose counts are kept, from these alone: no genotype is read. None where they are not.
+-- `allele_frequency` of a cohort whose counts are kept, from these alone: no genotype is read. None where they are not.
 CREATE OR REPLACE MACRO counted_alleles(name, place := '') AS TABLE
 WITH
 members AS MATERIALIZED (SELECT count(*) AS n FROM cohort_members(name)),
@@ -66,10 +66,14 @@ held AS (
         ON w.reference = l.reference AND w.contig = l.contig AND w.start = l.start AND w."end" = l."end"
 )
 SELECT
-    k.reference, k.variant_id, k.contig, k.start, k."end", k.ref, k.alt, k.type, CAST(k.ac AS BIGINT) AS ac,
-    CAST(k.an + coalesce(h.alleles - k.seen_alleles, 0) AS BIGINT) AS an, CAST(k.het AS BIGINT) AS het,
-    CAST(k.hom_alt AS BIGINT) AS hom_alt, CAST(k.hemi AS BIGINT) AS hemi,
-    CAST(
-        k.no_call + (SELECT n FROM members) - k.genotypes - coalesce(h.n - k.seen, 0) AS BIGINT
-    ) AS not_seen
-FROM kept AS k LEFT JOIN held AS h USING (reference, contig, start, "end")
+    reference, variant_id, contig, start, ref, alt, type, ac, an, ac / nullif(an, 0) AS af, het, hom_alt, hemi, not_seen
+FROM (
+    SELECT
+        k.reference, k.variant_id, k.contig, k.start, k.ref, k.alt, k.type, CAST(k.ac AS BIGINT) AS ac,
+        CAST(k.an + coalesce(h.alleles - k.seen_alleles, 0) AS BIGINT) AS an, CAST(k.het AS BIGINT) AS het,
+        CAST(k.hom_alt AS BIGINT) AS hom_alt, CAST(k.hemi AS BIGINT) AS hemi,
+        CAST(
+            k.no_call + (SELECT n FROM members) - k.genotypes - coalesce(h.n - k.seen, 0) AS BIGINT
+        ) AS not_seen
+    FROM kept AS k LEFT JOIN held AS h USING (reference, contig, start, "end")
+)
