@@ -92,7 +92,9 @@ def _run(folder: Path, samples: int, options: argparse.Namespace) -> dict[str, t
                 )
         return runs
 
-    def show(name: str, runs: tuple[list[Measurement], list[Measurement]], within: str = "", flat: str = "") -> None:
+    def show(
+        name: str, runs: tuple[list[Measurement], list[Measurement]], within: str = "", flat: str = ""
+    ) -> None:
         ours, theirs = runs
         wall = statistics.median(run.wall_seconds for run in ours[1:])
         walls[name] = (wall, float(within) if within else math.nan)
@@ -125,7 +127,9 @@ def _run(folder: Path, samples: int, options: argparse.Namespace) -> dict[str, t
         _one_more(folder / f"new{turn}.vcf", f"NEW{turn}", options.sites, turn)
     one = contest(f"{baselake} {lake} ingest {folder}/new{{turn}}.vcf", "")
     show("one sample more", one)
-    show("genotyping all together", contest(f"{baselake} {lake} genotype all", again, _restored(lake, folder)))
+    show(
+        "genotyping all together", contest(f"{baselake} {lake} genotype all", again, _restored(lake, folder))
+    )
     size = sum(path.stat().st_size for path in (lake / "data" / "main" / "genotypes").rglob("*.parquet"))
     files = len(list((lake / "data" / "main" / "genotypes").rglob("*.parquet")))
     print(f"\ngenotypes: {files} files of {size / 1e6:.1f} MB; flat Parquet"

@@ -35,9 +35,7 @@ def stretches(reference: Reference, region: Region | None) -> list[Region]:
     return [Region(contig, 0, length) for contig, length in reference.lengths.items()]
 
 
-def allele_windows(
-    catalog: Catalog, reference: Reference, stretch: Region, samples: int
-) -> Iterator[Region]:
+def allele_windows(catalog: Catalog, reference: Reference, stretch: Region, samples: int) -> Iterator[Region]:
     """Parts of a stretch with about so many alleles that genotypes of so many samples fit; none where there are none."""
     starts = catalog.query(
         "SELECT start FROM variants WHERE reference = ? AND contig = ? AND start >= ? AND start < ? ORDER BY 1",

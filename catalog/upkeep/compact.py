@@ -342,7 +342,10 @@ def _rows(catalog: Catalog, files: Sequence[LiveFile]) -> Iterator[pa.RecordBatc
         queries = [catalog.statement("tiles").format(**parameters)]
     elif spec is not None and table in SUMMED:
         keys = [name for name in spec.schema.names if name not in SUMMED[table]]
-        kinds = {name: "DOUBLE" if spec.schema.field(name).type == pa.float64() else "INTEGER" for name in SUMMED[table]}
+        kinds = {
+            name: "DOUBLE" if spec.schema.field(name).type == pa.float64() else "INTEGER"
+            for name in SUMMED[table]
+        }
         sums = [f'CAST(sum("{name}") AS {kind}) AS "{name}"' for name, kind in kinds.items()]
         quoted_keys = ", ".join(f'"{key}"' for key in keys)
         something = " OR ".join(f'sum("{name}") <> 0' for name in kinds)

@@ -91,7 +91,9 @@ def genotype_cohort(
                     "Run the same command again",
                 )
             if anew and region is None:
-                tx.execute("DELETE FROM joint_sums WHERE cohort = ? AND reference = ?", [cohort, reference.name])
+                tx.execute(
+                    "DELETE FROM joint_sums WHERE cohort = ? AND reference = ?", [cohort, reference.name]
+                )
             if region is not None:
                 forget_joint(tx, cohort)
             elif anew:
@@ -163,5 +165,3 @@ def _window(
     }
     out.write(pa.table([columns[name] for name in JOINT_SUMS.schema.names], JOINT_SUMS.schema.names))
     return n
-
-

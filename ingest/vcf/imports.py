@@ -352,9 +352,7 @@ def _table(batch: BuiltBatch) -> pa.Table:
     return pa.Table.from_batches([pa.record_batch(batch)])
 
 
-def _rows(
-    spec: TableSpec, given: pa.Table, constants: Mapping[str, str], *, absent: bool = True
-) -> pa.Table:
+def _rows(spec: TableSpec, given: pa.Table, constants: Mapping[str, str], *, absent: bool = True) -> pa.Table:
     """The table's columns, from those given and from values that all rows share; others are NULL, or left out."""
     columns, names = [], []
     same = np.zeros(given.num_rows, np.int32)

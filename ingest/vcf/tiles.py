@@ -100,7 +100,9 @@ class _Lane:
         assert self._out is not None
         names = [field.name for field in self._spec.schema if field.name in self._columns]
         columns = [
-            rows[name] if name in rows.column_names else pa.nulls(rows.num_rows, self._spec.schema.field(name).type)
+            rows[name]
+            if name in rows.column_names
+            else pa.nulls(rows.num_rows, self._spec.schema.field(name).type)
             for name in names
         ]
         self._out.write(pa.Table.from_arrays(columns, names))

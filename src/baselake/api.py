@@ -389,9 +389,7 @@ class Lake:
         from baselake.compute.joint import genotype_cohort
 
         assembly = self._reference(reference)
-        return genotype_cohort(
-            self.catalog, cohort, assembly, self._region(assembly, region), self._progress
-        )
+        return genotype_cohort(self.catalog, cohort, assembly, self._region(assembly, region), self._progress)
 
     def export_cohort(
         self,

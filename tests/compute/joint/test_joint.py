@@ -31,7 +31,9 @@ def frequency(rows: list[Row], others: int) -> float:
             m = len(row) - 1
             if len(set(row)) == 1:
                 continue
-            weights = [math.comb(m, g) * f**g * (1 - f) ** (m - g) * 10 ** (-row[g] / 10) for g in range(m + 1)]
+            weights = [
+                math.comb(m, g) * f**g * (1 - f) ** (m - g) * 10 ** (-row[g] / 10) for g in range(m + 1)
+            ]
             expected += sum(g * weight for g, weight in enumerate(weights)) / sum(weights)
         f = expected / alleles
     return f
@@ -70,7 +72,9 @@ class Cohort:
                     gt = ("0/0", "0/1", "1/1")[pl.index(0)]
                     self.rows[site, sample] = pl
                     shown = ",".join(map(str, pl))
-                    records.append(f"1 {start} . A C,<NON_REF> . . . GT:DP:PL {gt}:{alt + ref}:{shown},999,999,999")
+                    records.append(
+                        f"1 {start} . A C,<NON_REF> . . . GT:DP:PL {gt}:{alt + ref}:{shown},999,999,999"
+                    )
                     start += 1
                 elif not ref:
                     records.append(f"1 {start} . A <NON_REF> . . END={end} GT:DP:GQ:MIN_DP ./.:0:0:0")
@@ -103,7 +107,9 @@ def sites(lake: Lake) -> dict[int, dict]:
     return {row["start"] // SPACING: row for row in lake.query("joint_sites", "all").to_pylist()}
 
 
-def test_frequencies_and_genotypes_are_those_of_a_slow_one_and_near_the_truth(made: tuple[Lake, Cohort]) -> None:
+def test_frequencies_and_genotypes_are_those_of_a_slow_one_and_near_the_truth(
+    made: tuple[Lake, Cohort],
+) -> None:
     lake, cohort = made
     done = lake.genotype("all")
     assert (done.members, done.new) == (SAMPLES - 1, SAMPLES - 1)

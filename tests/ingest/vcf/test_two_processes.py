@@ -41,7 +41,8 @@ def test_two_processes_that_share_new_alleles_leave_one_row_of_each(tmp_path: Pa
         ]
         commands.append([sys.executable, "-c", CODE, tmp_path / "lake", *files])
     processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for command in commands
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for command in commands
     ]
     for process in processes:
         assert process.stdout is not None
@@ -57,5 +58,7 @@ def test_two_processes_that_share_new_alleles_leave_one_row_of_each(tmp_path: Pa
         found = catalog.query("SELECT variant_id, ac, an FROM allele_frequency('all')").to_pylist()
         assert len(found) == 280
         assert {(row["ac"], row["an"]) for row in found} == {(2, 4)}
-        rows = catalog.query("SELECT count(*) AS n, count(DISTINCT variant_id) AS ids FROM variants").to_pylist()
+        rows = catalog.query(
+            "SELECT count(*) AS n, count(DISTINCT variant_id) AS ids FROM variants"
+        ).to_pylist()
         assert rows == [{"n": 280, "ids": 280}]
