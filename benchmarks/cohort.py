@@ -291,9 +291,8 @@ def _one_more(path: Path, name: str, sites: int, seed: int) -> None:
     with open(path, "w") as out:
         out.write(_header(sites * SPACING + 200_000, [name]))
         for position, alternate, copies in sorted(rows):
-            out.write(
-                f"{CONTIG}\t{position}\t.\tA\t{alternate}\t50\tPASS\t.\tGT:AD:DP:GQ:PL\t{_sample(copies, 30, 15 * copies)}\n"
-            )
+            shown = _sample(copies, 30, 15 * copies)
+            out.write(f"{CONTIG}\t{position}\t.\tA\t{alternate}\t50\tPASS\t.\tGT:AD:DP:GQ:PL\t{shown}\n")
 
 
 def _header(length: int, names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Cohorts as whole samples and alleles are looked at: who is in one, and the genome in pieces that its genotypes fit."""
+"""Who is in a cohort, and the genome in pieces that its genotypes fit."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def stretches(reference: Reference, region: Region | None) -> list[Region]:
 
 
 def allele_windows(catalog: Catalog, reference: Reference, stretch: Region, samples: int) -> Iterator[Region]:
-    """Parts of a stretch with about so many alleles that genotypes of so many samples fit; none where there are none."""
+    """Parts of a stretch with about so many alleles that genotypes of so many samples fit."""
     starts = catalog.query(
         "SELECT start FROM variants WHERE reference = ? AND contig = ? AND start >= ? AND start < ? ORDER BY 1",
         [reference.name, stretch.contig, stretch.start, stretch.end],

@@ -334,8 +334,8 @@ REFERENCE_BLOCKS = _spec(
     encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "end": "DELTA_BINARY_PACKED"}),
 )
 
-# A file of genotypes of several samples stands in tiles, a row group each: the rows of a stretch of the contig and of so
-# many samples at most, in the order of the contig. A region is then a few row groups of each block of samples, and a
+# A file of genotypes of several samples stands in tiles, a row group each: the rows of a stretch of the contig and of
+# so many samples at most, in the order of the contig. A region is then a few row groups of each block of samples, and a
 # person's calls are a block's (docs/decisions.md has the measurement). What is a site's repeats from sample to sample.
 TILE_SAMPLES = 128
 TILE_ROWS = 131_072

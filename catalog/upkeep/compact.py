@@ -181,7 +181,7 @@ def plan(
 
 
 def _by_partition(files: Iterable[LiveFile]) -> dict[tuple[str, tuple[str | None, ...]], list[LiveFile]]:
-    """The files of each partition, as the table is partitioned now: those of calls of earlier releases are by sample."""
+    """The files of each partition, as the table is partitioned now: calls of earlier releases are by sample."""
     found: dict[tuple[str, tuple[str | None, ...]], list[LiveFile]] = {}
     for file in files:
         values = dict(zip(file.columns or [], file.partition or [], strict=True))

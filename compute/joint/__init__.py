@@ -1,8 +1,9 @@
 """Joint genotyping of a cohort: allele frequencies from the likelihoods of all members.
 
-Members that have a genotype of an allele are in sums (`joint_sums`); of the others, whom reference blocks show to have the
-reference, only how many alleles they have matters, which the kept counts say (catalog/counting.py). So a new member costs
-what it has. Genotypes themselves are told by the macro `joint_genotypes`, from each member's likelihoods and the frequency.
+Members that have a genotype of an allele are in sums (`joint_sums`); of the others, whom reference blocks show to have
+the reference, only how many alleles they have matters, which the kept counts say (catalog/counting.py). So a new member
+costs what it has. Genotypes themselves are told by the macro `joint_genotypes`, from each member's likelihoods and the
+frequency.
 """
 
 from dataclasses import dataclass

@@ -307,11 +307,10 @@ class _ContigWriter:
         rows = pa.Table.from_arrays(list(columns.values()), list(columns))
         if not ascend:
             rows = rows.take(pa.array(np.argsort(rows["start"].to_numpy(), kind="stable")))
-        if len(self._samples) <= 1:
+        if len(self._samples) <= 1 and "variant_id" in rows.column_names:
             # Alone, an allele is there once: numbers of it would only be more.
-            if "variant_id" in rows.column_names:
-                plain = rows["variant_id"].combine_chunks().dictionary_decode()
-                rows = rows.set_column(rows.column_names.index("variant_id"), "variant_id", plain)
+            plain = rows["variant_id"].combine_chunks().dictionary_decode()
+            rows = rows.set_column(rows.column_names.index("variant_id"), "variant_id", plain)
         return _rows(GENOTYPES, rows, self._constants, absent=False)
 
     def _block_rows(self, blocks: pa.Table) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Calls of a lake of before, a file for each sample, stay where they are, and are counted and compacted with new ones."""
+"""Calls of a lake of before, a file for each sample, stay, and are counted and compacted with new ones."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -18,7 +18,8 @@ from tests.ingest.vcf.vcf_files import write_vcf
 SLOW = """
 SELECT
     variant_id, sum(coalesce(copies, 0)) AS ac, sum(alleles) AS an,
-    count(*) FILTER (copies > 0 AND copies < alleles) AS het, count(*) FILTER (copies = alleles AND copies > 1) AS hom_alt,
+    count(*) FILTER (copies > 0 AND copies < alleles) AS het,
+    count(*) FILTER (copies = alleles AND copies > 1) AS hom_alt,
     count(*) FILTER (copies = 1 AND alleles = 1) AS hemi, count(*) FILTER (copies IS NULL) AS not_seen
 FROM copies('{cohort}') GROUP BY reference, variant_id ORDER BY variant_id
 """
