@@ -2,8 +2,8 @@
 
 Rows of `allele_counts` and `seen_counts` are only ever added, each the sum of some samples with a sign, in the
 transaction that changes these samples' calls or their cohort; a question sums them up (`counted_alleles`), and
-compaction does. What a change costs is what the samples have that are changed, however many others there are. Cohorts that are
-counted are in `counted_cohorts`; others are answered from genotypes.
+compaction does. What a change costs is what the samples have that are changed, however many others there are. Cohorts
+that are counted are in `counted_cohorts`; others are answered from genotypes.
 """
 
 from collections.abc import Iterator, Sequence

@@ -123,6 +123,9 @@ def _from_counts(catalog: Catalog, name: str, given: Mapping[str, object]) -> st
     """
     if name not in ("allele_frequency", "rare") or float(str(given.get("min_depth", 0))):
         return None
+    tables = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = 'counted_cohorts'"
+    if catalog.at is not None and not catalog.query(tables).num_rows:
+        return None  # a snapshot of before
     cohort, place = str(given.get("cohort", EVERYBODY)), str(given.get("place", ""))
     if not catalog.query("SELECT 1 FROM counted_cohorts WHERE cohort = ? LIMIT 1", [cohort]).num_rows:
         return None

@@ -28,7 +28,7 @@ from baselake.catalog.audit import read_audit, record_audit, verify_audit
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import RELEASE
-from baselake.catalog.counting import begin_cohort, members_of
+from baselake.catalog.counting import begin_cohort, counted_cohorts, members_of
 from baselake.catalog.erase import certificate as certificates
 from baselake.catalog.erase.decision import Decision, MovedObject
 from baselake.catalog.erase.history import DeleteFile
@@ -189,7 +189,7 @@ def _take_away(catalog: Catalog, plan: Plan, work: Work, who: str, progress: Pro
         # A snapshot of its own: whoever keeps what DuckLake says of the last one asks again. What was counted with the
         # sample went from every snapshot, and is counted anew in this one.
         with job.commit() as tx:
-            for cohort in counted:
+            for cohort in sorted(set(counted) - set(counted_cohorts(tx))):
                 if members := members_of(tx, cohort):
                     begin_cohort(job, tx, cohort, members)
     work = replace(work, word=word or work.word, audit_changed=changed or work.audit_changed)
