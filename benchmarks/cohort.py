@@ -73,7 +73,8 @@ def _run(folder: Path, samples: int, options: argparse.Namespace) -> dict[str, t
     form = "GT" if options.genotypes_only else "GT:AD:DP:GQ:PL"
     print(f"\n{samples} samples, {options.sites:,} sites, {form}, BCF {bcf.stat().st_size / 1e6:.1f} MB\n")
     print(
-        "| | baselake wall s, cold | warm | CPU s | in an open lake, CPU ms | bcftools wall s | CPU s | DuckDB, flat, CPU ms |"
+        "| | baselake wall s, cold | warm | CPU s | in an open lake, CPU ms | bcftools wall s | CPU s"
+        " | DuckDB, flat, CPU ms |"
     )
     print("|---|---|---|---|---|---|---|---|")
     walls: dict[str, tuple[float, float]] = {}
