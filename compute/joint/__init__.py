@@ -16,7 +16,7 @@ from baselake.catalog.cohorts import allele_windows, cohort_members, stretches
 from baselake.catalog.counting import forget_joint
 from baselake.catalog.references import Reference
 from baselake.compute.joint._em import frequencies
-from baselake.errors import ConflictError
+from baselake.errors import ConflictError, LakeError
 from baselake.lake.parquet import TableWriter
 from baselake.lake.region import Region
 from baselake.lake.schema import JOINT_SUMS
@@ -60,6 +60,7 @@ def genotype_cohort(
     Raises:
         NotFoundError: there is no such cohort, or no genotype of it.
         ConflictError: the cohort was changed meanwhile.
+        LakeError: its counts are not those of its genotypes.
     """
     members = cohort_members(catalog, cohort)
     asked = {"cohort": cohort, "reference": reference.name}
@@ -141,6 +142,12 @@ def _window(
     here = ids.dictionary.take(pa.array(codes[firsts]))
     an = np.add.reduceat(called, firsts)
     place_of = {name: place for place, name in enumerate(alleles["variant_id"].to_pylist())}
+    if missing := set(here.to_pylist()) - place_of.keys():
+        raise LakeError(
+            f"{len(missing)} alleles of {cohort} have genotypes and no counts ({min(missing)})",
+            str(catalog.layout.root),
+            f"Run the same command again; if that does not help: baselake cohort count {cohort}",
+        )
     order = np.array([place_of[name] for name in here.to_pylist()])
     known = {name: alleles[name].to_numpy()[order] for name in ("an", "rows_an", "alleles", "expected")}
     # Alleles that those have who have no row, and what others' rows came to before.
