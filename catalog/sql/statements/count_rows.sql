@@ -72,7 +72,8 @@ marked AS (
 numbered AS (
     SELECT
         *,
-        count(*) FILTER (first) OVER (
+        -- A count with FILTER would take the square of the time (DuckDB 1.5).
+        sum(CAST(first AS INTEGER)) OVER (
             PARTITION BY reference, sample_id, contig, ploidy ORDER BY start, "end"
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS stretch
