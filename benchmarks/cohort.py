@@ -1,17 +1,25 @@
-"""Import of a simulated cohort beside `bcftools view`, and questions of it beside bcftools on an indexed BCF.
+"""A simulated cohort in a lake, beside bcftools on an indexed BCF and plain DuckDB on a flat Parquet of the same calls.
 
 Genotypes are drawn from allele frequencies of a neutral population (density 1/f), independently: nothing here is about
-linkage. Each command is a fresh process; processor time is reported, user and system, the fastest of the rounds.
+linkage. For each number of samples the same sites are imported, asked, and one more sample is added. Commands are fresh
+processes, interleaved, on the same cores; `cold` is the first, the files having been put out of the page cache. What is
+asked within an open lake, and of DuckDB within an open connection, is the median processor time of five turns after the
+first.
 
-    python benchmarks/cohort.py --samples 100 --sites 20000 --rounds 3
+    python benchmarks/cohort.py --samples 100,500,2500 --sites 8000 --rounds 3
 """
 
 import argparse
-import shutil
+import json
+import math
+import os
+import shlex
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,81 +27,249 @@ from measure import Measurement, measure
 
 CONTIG = "20"
 SPACING = 40  # bases between sites: 1000 Genomes has a variant every 35 of chromosome 20
+NEW_ALLELES = 50  # that only the sample added last has
+_FLAT = """
+COPY (
+    SELECT g.sample_id, g.variant_id, g.contig, g.start, v.ref, v.alt, g.gt, g.alt_copies, g.gq, g.dp, g.ad_ref,
+        g.ad_alt, g.pl
+    FROM genotypes AS g JOIN variants AS v USING (reference, contig, start, variant_id) ORDER BY g.start, g.sample_id
+) TO '{path}' (FORMAT parquet, COMPRESSION zstd)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """A question: as a macro with its arguments, as a bcftools command, and in SQL of the flat Parquet `flat`."""
+
+    question: tuple[str, ...]
+    bcftools: str
+    flat: str
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--samples", type=int, default=100)
-    parser.add_argument("--sites", type=int, default=20_000)
+    parser.add_argument("--samples", default="100,500,2500")
+    parser.add_argument("--sites", type=int, default=8_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--genotypes-only", action="store_true", help="FORMAT is GT alone")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()))
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
-        _run(Path(folder), options)
+    found: dict[int, dict[str, tuple[float, float]]] = {}
+    for samples in map(int, options.samples.split(",")):
+        with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
+            found[samples] = _run(Path(folder), samples, options)
+    if len(found) > 1:
+        _growth(found)
 
 
-def _run(folder: Path, options: argparse.Namespace) -> None:
-    bcf = _simulate(folder, options.samples, options.sites, full=not options.genotypes_only)
+def _run(folder: Path, samples: int, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
+    """Print a table; by question, processor time of the whole command, s, and within an open lake, ms."""
+    bcf = _simulate(folder, samples, options.sites, full=not options.genotypes_only)
     baselake = f"{sys.executable} {Path(sys.executable).with_name('baselake')} --lake"
     empty, lake = folder / "empty", folder / "lake"
-    subprocess.run(f"{baselake} {empty} init && {baselake} {empty} reference add {folder / 'r.fa'} --name flat",
-                   shell=True, check=True, stderr=subprocess.DEVNULL)  # fmt: skip
-    middle = options.sites * SPACING // 2
-    place = f"{CONTIG}:{middle + 1}-{middle + 100_000}"
-    variant = f"{CONTIG}-{middle + 1}-A-C"
-    ask = f"{baselake} {lake} query"
-    trio = 'GT[0]="alt" && GT[1]="ref" && GT[2]="ref"'
-    contests = {
-        "import": (f"{baselake} {lake} ingest {bcf}", f"bcftools view -Ob -o {folder / 'again.bcf'} {bcf}"),
-        "region, 100 kb": (f"{ask} region {place} --format csv", f"bcftools view -H -r {place} {bcf}"),
-        "carriers of one allele": (
-            f"{ask} carriers {variant}",
-            f"""bcftools query -r {CONTIG}:{middle + 1} -i 'GT="alt"' -f '[%SAMPLE %GT\\n]' {bcf}""",
-        ),
-        "frequencies, 100 kb": (
-            f"{ask} allele_frequency all place={place}",
-            f"bcftools view -r {place} -Ou {bcf} | bcftools +fill-tags -- -t AC,AN,AF",
-        ),
-        "frequencies, all": (
-            f"{ask} allele_frequency all",
-            f"bcftools view -Ou {bcf} | bcftools +fill-tags -Ob -- -t AC,AN,AF",
-        ),
-        "de novo, all": (
-            f"{ask} de_novo F",
-            f"bcftools view -s S0,S1,S2 -Ou {bcf} | bcftools query -i '{trio}' -f '%POS\\n'",
-        ),
-        "ti/tv of one sample": (f"{ask} titv S0", f"bcftools stats -s S0 {bcf}"),
-    }
-    print(f"{options.samples} samples, {options.sites:,} sites, {'GT' if options.genotypes_only else 'GT:AD:DP:GQ:PL'},"
-          f" BCF {bcf.stat().st_size / 1e6:.1f} MB")  # fmt: skip
+    _quietly(f"{baselake} {empty} init && {baselake} {empty} reference add {folder / 'r.fa'} --name flat")
+    form = "GT" if options.genotypes_only else "GT:AD:DP:GQ:PL"
+    print(f"\n{samples} samples, {options.sites:,} sites, {form}, BCF {bcf.stat().st_size / 1e6:.1f} MB\n")
     print(
-        "| question | baselake CPU s | wall s | bcftools CPU s | wall s | CPU ratio |\n|---|---|---|---|---|---|"
+        "| | baselake wall s, cold | warm | CPU s | in an open lake, CPU ms | bcftools wall s | CPU s"
+        " | DuckDB, flat, CPU ms |"
     )
-    for name, commands in contests.items():
-        best = []
-        for command in commands:
-            runs = []
-            for _ in range(options.rounds):
-                if name == "import" and command is commands[0]:
-                    shutil.rmtree(lake, ignore_errors=True)
-                    shutil.copytree(empty, lake)
-                runs.append(measure(command, cores=(0, 1), environment={}, log=folder / "log"))
-            best.append(min(runs, key=lambda run: run.cpu_seconds))
-        print(_row(name, *best))
-        if name == "import":
-            subprocess.run(f"{baselake} {lake} pedigree add {folder / 'f.ped'}", shell=True, check=True)
-            size = sum(path.stat().st_size for path in (lake / "data").rglob("*.parquet"))
-            print(f"| (size of the lake's files: {size / 1e6:.1f} MB) | | | | | |")
+    print("|---|---|---|---|---|---|---|---|")
+    walls: dict[str, tuple[float, float]] = {}
+
+    def contest(ours: str, theirs: str, before: str = "") -> tuple[list[Measurement], list[Measurement]]:
+        runs: tuple[list[Measurement], list[Measurement]] = ([], [])
+        for turn in range(options.rounds + 1):
+            for command, kept in zip((ours, theirs), runs, strict=True):
+                if not command:
+                    continue
+                if before:
+                    _quietly(before)
+                if turn == 0:
+                    _evict(folder)
+                kept.append(
+                    measure(command.format(turn=turn), cores=(0, 1), environment={}, log=folder / "log")
+                )
+        return runs
+
+    def show(
+        name: str, runs: tuple[list[Measurement], list[Measurement]], within: str = "", flat: str = ""
+    ) -> None:
+        ours, theirs = runs
+        wall = statistics.median(run.wall_seconds for run in ours[1:])
+        used = statistics.median(run.cpu_seconds for run in ours[1:])
+        walls[name] = (used, float(within) if within else math.nan)
+        figures = [f"{ours[0].wall_seconds:.2f}", f"{wall:.2f}"]
+        figures += [f"{used:.2f}", within]
+        if theirs:
+            figures += [f"{statistics.median(run.wall_seconds for run in theirs[1:]):.2f}"]
+            figures += [f"{statistics.median(run.cpu_seconds for run in theirs[1:]):.2f}"]
+        else:
+            figures += ["", ""]
+        print(f"| {name} | {' | '.join(figures)} | {flat} |", flush=True)
+
+    anew = f"rm -rf {lake} && cp -r {empty} {lake}"
+    again = f"bcftools view -Ob -o {folder / 'again.bcf'} {bcf}"
+    show("import; bcftools view", contest(f"{baselake} {lake} ingest {bcf}", again, anew))
+    _quietly(f"{anew} && {baselake} {lake} ingest {bcf} && {baselake} {lake} pedigree add {folder / 'f.ped'}")
+    contests = _contests(bcf, options.sites)
+    script = folder / "inner.py"
+    script.write_text(_INNER)
+    text = subprocess.run(
+        [sys.executable, str(script), str(lake), str(folder / "flat.parquet")],
+        input=json.dumps({"flat": _FLAT, "asked": {name: (c.question, c.flat) for name, c in contests.items()}}),
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    within: Mapping[str, tuple[float, float]] = json.loads(text)
+    for name, each in contests.items():
+        words = each.question if each.question[0] == "sql" else ("query", *each.question)
+        ask = f"{baselake} {lake} {shlex.join(words)} --format csv"
+        lake_ms, flat_ms = within[name]
+        show(name, contest(ask, each.bcftools), f"{lake_ms:.0f}", f"{flat_ms:.0f}")
+    for turn in range(options.rounds + 1):
+        _one_more(folder / f"new{turn}.vcf", f"NEW{turn}", options.sites, turn)
+    one = contest(f"{baselake} {lake} ingest {folder}/new{{turn}}.vcf", "")
+    show("one sample more", one)
+    show(
+        "genotyping all together", contest(f"{baselake} {lake} genotype all", again, _restored(lake, folder))
+    )
+    size = sum(path.stat().st_size for path in (lake / "data" / "main" / "genotypes").rglob("*.parquet"))
+    files = len(list((lake / "data" / "main" / "genotypes").rglob("*.parquet")))
+    print(f"\ngenotypes: {files} files of {size / 1e6:.1f} MB; flat Parquet"
+          f" {(folder / 'flat.parquet').stat().st_size / 1e6:.1f} MB")  # fmt: skip
+    return walls
 
 
-def _row(name: str, ours: Measurement, theirs: Measurement) -> str:
-    return (
-        f"| {name} | {ours.cpu_seconds:.2f} | {ours.wall_seconds:.2f} | {theirs.cpu_seconds:.2f} |"
-        f" {theirs.wall_seconds:.2f} | {theirs.cpu_seconds / ours.cpu_seconds:.2f} |"
-    )
+def _restored(lake: Path, folder: Path) -> str:
+    """A command after which the lake is as it was when this one was first run."""
+    kept = folder / "kept"
+    return f"test -d {kept} || cp -r {lake} {kept}; rm -rf {lake} && cp -r {kept} {lake}"
+
+
+# Times of questions within an open lake and of SQL on a flat Parquet: JSON in, JSON out, milliseconds.
+_INNER = """
+import json, statistics, sys, time
+import duckdb
+from baselake import open as open_lake
+
+def median(ask):
+    times = []
+    for _ in range(6):
+        begun = time.process_time()
+        ask()
+        times.append(1000 * (time.process_time() - begun))
+    return statistics.median(times[1:])
+
+given = json.load(sys.stdin)
+found = {}
+with open_lake(sys.argv[1]) as lake:
+    lake.catalog.query("SELECT 1")
+    con = lake.catalog.connection.cursor()
+    con.execute("USE lake")
+    con.execute(given["flat"].format(path=sys.argv[2]))
+    flat = duckdb.connect()
+    flat.execute("SET threads = 2")
+    flat.execute(f"CREATE VIEW flat AS FROM read_parquet('{sys.argv[2]}')")
+    for name, (question, sql) in given["asked"].items():
+        if question[0] == "sql":
+            found[name] = (median(lambda: lake.sql(question[1])), median(lambda: flat.execute(sql).to_arrow_table()))
+            continue
+        positional = [part for part in question[1:] if "=" not in part]
+        named = dict(part.split("=", 1) for part in question[1:] if "=" in part)
+        ours = median(lambda: lake.query(question[0], *positional, **named))
+        theirs = median(lambda: flat.execute(sql).to_arrow_table())
+        found[name] = (ours, theirs)
+print(json.dumps(found))
+"""
+
+
+def _contests(bcf: Path, sites: int) -> dict[str, Contest]:
+    middle = sites // 2 * SPACING
+    first, last = middle + 1, middle + 100_000
+    place, variant = f"{CONTIG}:{first}-{last}", f"{CONTIG}-{first}-A-C"
+    here = f"start >= {first - 1} AND start < {last}"
+    trio = 'GT[0]="alt" && GT[1]="ref" && GT[2]="ref"'
+    sums = "variant_id, sum(alt_copies) AS ac, count(alt_copies) * 2 AS an"
+    fill = "bcftools +fill-tags -Ou -- -t AC,AN,AF | bcftools query -f '%POS %AC %AN %AF\\n'"
+    return {
+        "calls of 100 kb": Contest(
+            question=("region", place),
+            bcftools=f"bcftools query -r {place} -i 'GT=\"alt\"' -f '[%POS %SAMPLE %GT %GQ %DP\\n]' {bcf}",
+            flat=f"SELECT * FROM flat WHERE {here} AND alt_copies > 0",
+        ),
+        "carriers of an allele": Contest(
+            question=("carriers", variant),
+            bcftools=f"bcftools query -r {CONTIG}:{first} -i 'GT=\"alt\"' -f '[%SAMPLE %GT\\n]' {bcf}",
+            flat=f"SELECT sample_id, gt FROM flat WHERE start = {first - 1} AND variant_id = '{variant}'"
+            " AND alt_copies > 0",
+        ),
+        "one genotype of one person": Contest(
+            question=("genotype_of", variant, "S7"),
+            bcftools=f"bcftools query -r {CONTIG}:{first} -s S7 -f '[%GT\\n]' {bcf}",
+            flat=f"SELECT gt FROM flat WHERE start = {first - 1} AND sample_id = 'S7' AND variant_id = '{variant}'",
+        ),
+        "frequencies, 100 kb": Contest(
+            question=("allele_frequency", "all", f"place={place}"),
+            bcftools=f"bcftools view -r {place} -Ou {bcf} | {fill}",
+            flat=f"SELECT {sums} FROM flat WHERE {here} GROUP BY variant_id",
+        ),
+        "frequencies, all": Contest(
+            question=("allele_frequency", "all"),
+            bcftools=f"bcftools view -Ou {bcf} | {fill}",
+            flat=f"SELECT {sums} FROM flat GROUP BY variant_id",
+        ),
+        "frequencies of who has 10 reads, all": Contest(
+            question=("allele_frequency", "all", "min_depth=10"),
+            bcftools=f"bcftools +setGT -Ou {bcf} -- -t q -n . -i 'FMT/DP<10 & GT=\"ref\"' | {fill}",
+            flat=f"SELECT {sums} FROM flat WHERE alt_copies > 0 OR dp >= 10 GROUP BY variant_id",
+        ),
+        "ti/tv of one person, all": Contest(
+            question=("titv", "S0"),
+            bcftools=f"bcftools stats -s S0 {bcf}",
+            flat="SELECT count(*) FROM flat WHERE sample_id = 'S0' AND alt_copies > 0",
+        ),
+        "de novo, all": Contest(
+            question=("de_novo", "F"),
+            bcftools=f"bcftools view -s S0,S1,S2 -Ou {bcf} | bcftools query -i '{trio}' -f '%POS\\n'",
+            flat="SELECT variant_id FROM flat WHERE sample_id IN ('S0', 'S1', 'S2') GROUP BY variant_id"
+            " HAVING sum(alt_copies) FILTER (sample_id = 'S0') > 0"
+            " AND sum(alt_copies) FILTER (sample_id <> 'S0') = 0",
+        ),
+        "calls of one person, all": Contest(
+            question=("sql", "SELECT * FROM calls WHERE sample_id = 'S7'"),
+            bcftools=f"bcftools view -s S7 -Ou {bcf} | bcftools query -i 'GT=\"alt\"' -f '%POS[ %GT %DP]\\n'",
+            flat="SELECT * FROM flat WHERE sample_id = 'S7' AND alt_copies > 0",
+        ),
+    }
+
+
+def _growth(found: Mapping[int, Mapping[str, tuple[float, float]]]) -> None:
+    """Print how processor time grows with samples: exponents of least squares in logarithms."""
+    print("\n| | exponent, whole command | in an open lake |\n|---|---|---|")
+    counts = np.log(list(found))
+    for name in next(iter(found.values())):
+        exponents = []
+        for which in (0, 1):
+            times = np.array([walls[name][which] for walls in found.values()])
+            fits = np.isfinite(times).all()
+            exponents.append(f"{np.polyfit(counts, np.log(times), 1)[0]:.2f}" if fits else "")
+        print(f"| {name} | {' | '.join(exponents)} |")
+
+
+def _quietly(command: str) -> None:
+    subprocess.run(command, shell=True, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _evict(folder: Path) -> None:
+    """Put what is in a folder out of the page cache."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(descriptor)
 
 
 def _simulate(folder: Path, samples: int, sites: int, *, full: bool) -> Path:
@@ -104,21 +280,37 @@ def _simulate(folder: Path, samples: int, sites: int, *, full: bool) -> Path:
     bcf = folder / "cohort.bcf"
     with subprocess.Popen(["bcftools", "view", "-Ob", "-o", bcf], stdin=subprocess.PIPE, text=True) as writer:
         assert writer.stdin is not None
-        for line in _lines(samples, sites, length, full=full):
+        writer.stdin.write(_header(length, [f"S{i}" for i in range(samples)]))
+        for line in _lines(samples, sites, full=full):
             writer.stdin.write(line)
     subprocess.run(["bcftools", "index", bcf], check=True)
     return bcf
 
 
-def _lines(samples: int, sites: int, length: int, *, full: bool) -> Iterator[str]:
-    random = np.random.default_rng(20)
-    names = "\t".join(f"S{i}" for i in range(samples))
-    yield "##fileformat=VCFv4.3\n"
-    yield f"##contig=<ID={CONTIG},length={length}>\n"
+def _one_more(path: Path, name: str, sites: int, seed: int) -> None:
+    """A VCF of one sample: genotypes of the cohort's sites, and some alleles that nobody else has."""
+    random = np.random.default_rng(1000 + seed)
+    rows = [(site * SPACING + 1, "C", int(random.random() < 0.05)) for site in range(sites)]
+    new = random.choice(sites, NEW_ALLELES, replace=False)
+    rows += [(int(site) * SPACING + 11 + seed, "G", 1) for site in new]
+    with open(path, "w") as out:
+        out.write(_header(sites * SPACING + 200_000, [name]))
+        for position, alternate, copies in sorted(rows):
+            shown = _sample(copies, 30, 15 * copies)
+            out.write(f"{CONTIG}\t{position}\t.\tA\t{alternate}\t50\tPASS\t.\tGT:AD:DP:GQ:PL\t{shown}\n")
+
+
+def _header(length: int, names: list[str]) -> str:
+    lines = ["##fileformat=VCFv4.3", f"##contig=<ID={CONTIG},length={length}>"]
     for key, number, kind in (("GT", 1, "String"), ("AD", "R", "Integer"), ("DP", 1, "Integer"),
                               ("GQ", 1, "Integer"), ("PL", "G", "Integer")):  # fmt: skip
-        yield f'##FORMAT=<ID={key},Number={number},Type={kind},Description="{key}">\n'
-    yield f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{names}\n"
+        lines.append(f'##FORMAT=<ID={key},Number={number},Type={kind},Description="{key}">')
+    columns = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *names)
+    return "\n".join([*lines, "\t".join(columns)]) + "\n"
+
+
+def _lines(samples: int, sites: int, *, full: bool) -> Iterator[str]:
+    random = np.random.default_rng(20)
     genotypes = ("0/0", "0/1", "1/1")
     for site in range(sites):
         frequency = (1 / (2 * samples)) ** random.random()
@@ -129,12 +321,14 @@ def _lines(samples: int, sites: int, length: int, *, full: bool) -> Iterator[str
             continue
         depth = random.poisson(30, samples) + 1
         alternate = random.binomial(depth, np.array((0.002, 0.5, 0.998))[copies])
-        quality = np.minimum(3 * depth, 99)
-        fields = zip(copies.tolist(), depth.tolist(), alternate.tolist(), quality.tolist(), strict=True)
-        yield start + "GT:AD:DP:GQ:PL\t" + "\t".join(_sample(*each) for each in fields) + "\n"
+        # Many samples have the same: each text is made once.
+        kinds, which = np.unique(copies * 1_000_000 + depth * 1000 + alternate, return_inverse=True)
+        texts = [_sample(kind // 1_000_000, kind // 1000 % 1000, kind % 1000) for kind in kinds.tolist()]
+        yield start + "GT:AD:DP:GQ:PL\t" + "\t".join(texts[i] for i in which.tolist()) + "\n"
 
 
-def _sample(copies: int, depth: int, alternate: int, quality: int) -> str:
+def _sample(copies: int, depth: int, alternate: int) -> str:
+    quality = min(3 * depth, 99)
     likelihoods = ((0, quality, 12 * depth), (11 * depth, 0, 11 * depth), (12 * depth, quality, 0))[copies]
     gt = ("0/0", "0/1", "1/1")[copies]
     return f"{gt}:{depth - alternate},{alternate}:{depth}:{quality}:{','.join(map(str, likelihoods))}"

@@ -9,13 +9,14 @@ import shutil
 import threading
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fcntl import LOCK_EX, flock
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import duckdb
 import pyarrow as pa
@@ -72,6 +73,20 @@ class Transaction:
     def execute(self, sql: str, params: Sequence[object] = ()) -> None:
         """Run a statement, such as a DELETE of rows that are being replaced."""
         self._cursor.execute(sql, list(params))
+
+    def stream(self, sql: str) -> pa.RecordBatchReader:
+        """Rows as the transaction sees them, a batch at a time: to be read before anything else is asked."""
+        return self._cursor.execute(sql).to_arrow_reader(65_536)
+
+    def temporary(self, name: str, rows: pa.Table) -> None:
+        """A table of rows for queries of the transaction, in the place of one of the same name."""
+        self._cursor.register("given", rows.__arrow_c_stream__())
+        self._cursor.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM given")
+        self._cursor.unregister("given")
+
+    def register_files(self) -> None:
+        """Let the transaction see the rows of the job's finished files; others of its files are registered later."""
+        self._job.register(self._cursor)
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Add rows, columns by name; columns that are not given are NULL, and none is coded."""
@@ -142,6 +157,7 @@ class Job:
         if self._quality_bins:
             self._parameters["quality_bins"] = str(self._quality_bins)
         self._files: dict[int, DataFile] = {}
+        self._registered: set[int] = set()  # of these, in the transaction
         self._objects: list[StoredObject] = []
         self._numbers = 0
         self._samples: set[str] = set()  # whose files it writes
@@ -169,6 +185,21 @@ class Job:
             StorageError: the disk is full or fails.
         """
         return self.writer_of(TABLES[table], partition)
+
+    def of_samples(self, samples: Iterable[str]) -> None:
+        """Tell whose rows the job writes, where the paths of its files do not: an erasure of one of them looks here.
+
+        Raises:
+            StorageError: the disk is full or fails.
+        """
+        with self._lock:
+            new = sorted(set(samples) - self._samples)
+            self._samples.update(new)
+            if new:
+                # As files that are never made, in one go: a line each would wait for the disk each.
+                self._note(
+                    *(self._layout.job_scratch(self.id) / f"sample_id={quote(name, safe='')}" for name in new)
+                )
 
     def writer_of(self, spec: TableSpec, partition: Mapping[str, str | int | None]) -> TableWriter:
         """Likewise for any table, written as the specification says."""
@@ -289,7 +320,8 @@ class Job:
                         )
                     yield Transaction(self, cursor)
                     self._refuse_erased(cursor)
-                    self._register(cursor)
+                    self.register(cursor)
+                    self._tell(cursor)
                     cursor.execute("COMMIT")
                     self._committed, self._recorded = True, False
             except duckdb.Error as error:
@@ -351,21 +383,24 @@ class Job:
     def _keyring(self) -> Keyring:
         return required_keyring(self._config.encrypted, str(self._layout.root))
 
-    def _note(self, path: Path) -> None:
-        """Journal a path before there is a file."""
+    def _note(self, *paths: Path) -> None:
+        """Journal paths before there are files."""
         try:
-            print(path.relative_to(self._layout.root), file=self._journal, flush=True)
+            self._journal.writelines(f"{path.relative_to(self._layout.root)}\n" for path in paths)
+            self._journal.flush()
             os.fsync(self._journal.fileno())
         except OSError as error:
-            raise storage_error(error, path) from error
+            raise storage_error(error, paths[0]) from error
 
     def _add_file(self, number: int, file: DataFile) -> None:
         with self._lock:
             self._files[number] = file
 
-    def _register(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def register(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Add the files that are finished, and were not added before, to their tables; for transactions."""
         # Rows are numbered as files are registered: in the order in which those were begun, not finished.
-        files = [self._files[number] for number in sorted(self._files)]
+        files = [self._files[number] for number in sorted(self._files.keys() - self._registered)]
+        self._registered.update(self._files)
         for table in dict.fromkeys(file.table for file in files):
             paths = ", ".join(
                 quoted(duckdb_path(str(file.path), self._config)) for file in files if file.table == table
@@ -374,8 +409,11 @@ class Job:
                 f"CALL ducklake_add_data_files('lake', {quoted(table)}, [{paths}], hive_partitioning => true,"
                 " allow_missing => true)"
             )
+
+    def _tell(self, cursor: duckdb.DuckDBPyConnection) -> None:
         if not self._operation:
             return
+        files = [self._files[number] for number in sorted(self._files)]
         root = self._layout.root
         cursor.execute(
             "INSERT INTO lineage VALUES (?, ?, 'baselake', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -10,16 +10,22 @@ from pathlib import Path
 import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
+from baselake.catalog.counting import (
+    add_members,
+    begin_cohort,
+    counted_cohorts,
+    forget_cohort,
+    forget_joint,
+    members_of,
+)
 from baselake.catalog.job import Transaction
-from baselake.catalog.samples import sample_names
+from baselake.catalog.samples import EVERYBODY, sample_names
 from baselake.errors import ConflictError, InputError, NotFoundError
 
 # Words of PED: https://zzz.bwh.harvard.edu/plink/data.shtml#ped
 _SEXES = {"1": "male", "2": "female"}
 _AFFECTED = {"1": False, "2": True}
 _MISSING = "0"
-# What `cohort_members` takes for every sample.
-EVERYBODY = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,12 +211,21 @@ def set_cohort(catalog: Catalog, name: str, samples: Sequence[str]) -> None:
     if not samples and not there:
         raise NotFoundError(f"no cohort {name!r}", str(catalog.layout.root), "'baselake cohort' lists them")
     with catalog.job("cohort set", {"cohort": name, "samples": len(set(samples))}) as job, job.commit() as tx:
+        before = set(members_of(tx, name))
         tx.execute("DELETE FROM cohorts WHERE cohort = ?", [name])
         members = sorted(set(samples))
         columns = {"cohort": [name] * len(members), "sample_id": members, "job_id": [job.id] * len(members)}
         tx.insert(
             "cohorts", pa.table({key: pa.array(values, pa.string()) for key, values in columns.items()})
         )
+        if not before <= set(members):
+            forget_joint(tx, name)  # nobody can be taken out of these sums
+        if not members:
+            forget_cohort(tx, name)
+        elif name in counted_cohorts(tx):
+            add_members(job, tx, name, sorted(set(members) - before), sorted(before - set(members)))
+        else:
+            begin_cohort(job, tx, name, members)
 
 
 def _wrong(what: str, path: Path, line: int) -> InputError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import quoted
 from baselake.catalog.references import open_reference
+from baselake.catalog.samples import EVERYBODY
 from baselake.catalog.snapshots import find_snapshot
 from baselake.errors import InputError, NotFoundError
 from baselake.lake.region import parse_region
@@ -128,7 +129,25 @@ def question_sql(
     for argument, value in given.items():
         text = _literal(catalog, argument, value, asked)
         parts.append(f"{argument} => {text}" if argument in question.optional else text)
-    return f"SELECT * FROM {name}({', '.join(parts)})"
+    counted = _from_counts(catalog, name, given)
+    return counted if counted is not None else f"SELECT * FROM {name}({', '.join(parts)})"
+
+
+def _from_counts(catalog: Catalog, name: str, given: Mapping[str, object]) -> str | None:
+    """A question of frequencies, asked of the counts alone where they are kept: that is all that the macro would do.
+
+    DuckDB plans both ways of `allele_frequency`, which takes longer than the short one.
+    """
+    if name not in ("allele_frequency", "rare") or float(str(given.get("min_depth", 0))):
+        return None
+    tables = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = 'counted_cohorts'"
+    if catalog.at is not None and not catalog.query(tables).num_rows:
+        return None  # a snapshot of before
+    cohort, place = str(given.get("cohort", EVERYBODY)), str(given.get("place", ""))
+    if not catalog.query("SELECT 1 FROM counted_cohorts WHERE cohort = ? LIMIT 1", [cohort]).num_rows:
+        return None
+    where = f" WHERE ac > 0 AND af <= {given['max_af']}" if name == "rare" else ""
+    return f"SELECT * FROM counted_alleles({quoted(cohort)}, place => {quoted(place)}){where}"
 
 
 def _literal(catalog: Catalog, argument: str, value: object, asked: str) -> str:

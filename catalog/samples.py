@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from baselake.catalog.catalog import Catalog, statement
+from baselake.catalog.connection import duckdb_path, quoted
 from baselake.errors import InputError
 
 if TYPE_CHECKING:
     from baselake.catalog.job import Transaction
+
+
+# What `cohort_members` takes for every sample.
+EVERYBODY = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +23,13 @@ class ReadCount:
 
     reads: int
     paired: bool
+
+
+def samples_sql(catalog: Catalog) -> str:
+    """The query of what each sample has, as `baselake samples` shows it."""
+    where = {"data": duckdb_path(f"{catalog.layout.data}/", catalog.config), "table": "genotypes"}
+    found = catalog.query(catalog.statement("shared_locations"), where)["location"].to_pylist()
+    return catalog.statement("samples").format(shared=", ".join(map(quoted, found)) or "NULL")
 
 
 def sample_names(catalog: Catalog) -> list[str]:

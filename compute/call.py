@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
+from baselake.catalog.counting import recounted
 from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference
 from baselake.catalog.work.inputs import count_inputs
@@ -175,6 +176,7 @@ def _call_sample(
             f" baselake samples set {sample} --sex male"
         )
     with catalog.job("call", asked) as job:
+        job.of_samples([sample])
         count_inputs(catalog, job, "call", sample)
         job.inputs.extend(sorted({file for span in spans for file in span.files}))
         windows = list(_windows(spans, reference, region, sex))
@@ -190,10 +192,12 @@ def _call_sample(
                     str(catalog.layout.root),
                     "Run the same command again",
                 )
-            _replace(tx, sample, reference.name, region)
-            for contig, found in alleles.items():
-                rows = _variant_rows(reference.name, contig, found)
-                tx.add_new("variants", rows, ("reference", "variant_id"))
+            contigs = None if region is None else [region.contig]
+            with recounted(job, tx, [sample], reference.name, contigs):
+                _replace(tx, sample, reference.name, region)
+                for contig, found in alleles.items():
+                    rows = _variant_rows(reference.name, contig, found)
+                    tx.add_new("variants", rows, ("reference", "variant_id"))
     if total := sum(counts):
         simple, realigned, assembled = (f"{100 * count / total:.1f}%" for count in counts)
         progress.note(
@@ -475,9 +479,7 @@ def _write_calls(
             if not found.calls.num_rows:
                 continue
             if genotypes is None:
-                genotypes = job.writer(
-                    "genotypes", {"reference": reference, "sample_id": sample, "contig": contig}
-                )
+                genotypes = job.writer("genotypes", {"reference": reference, "contig": contig})
             tables.append(found.calls.select(["start", "ref", "alt"]))
             genotypes.write(_genotype_rows(reference, sample, contig, found.calls))
         if held is not None and held[0] == contig:

@@ -117,7 +117,8 @@ class BlockWriter:
 
     def _write(self, rows: pa.Table) -> None:
         if self._writer is None:
-            self._writer = self._job.writer("reference_blocks", self._keys)
+            keys = {column: self._keys[column] for column in REFERENCE_BLOCKS.partition_by}
+            self._writer = self._job.writer("reference_blocks", keys)
         self._writer.write(rows)
 
 

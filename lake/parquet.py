@@ -107,8 +107,14 @@ class TableWriter:
         """What is held until a row group is full, bytes."""
         return self._pending_bytes
 
+    @property
+    def written_bytes(self) -> int:
+        """What the file has so far, without what is pending."""
+        return self._file.tell()
+
     def cut(self) -> None:
-        """Write what is pending as a row group of its own, where many files are written side by side.
+        """Write what is pending as a row group of its own: where many files are written side by side, or rows that
+        belong together end.
 
         Raises:
             StorageError: the disk is full or fails.

@@ -256,7 +256,7 @@ GENOTYPES = _spec(
             pa.float32(),
         ),  # fraction of the copies that have it, where copies are many; NULL: they are counted
     ],
-    partition_by=("reference", "sample_id", "contig"),
+    partition_by=("reference", "contig"),
     sort_by=("start",),
     dictionary=(
         "reference",
@@ -335,11 +335,28 @@ REFERENCE_BLOCKS = _spec(
         ("dp", pa.int32()),  # fragments, the mean over the block, rounded down
         ("min_dp", pa.int32()),  # the least
     ],
-    partition_by=("reference", "sample_id", "contig"),
+    partition_by=("reference", "contig"),
     sort_by=("start",),
     dictionary=("reference", "sample_id", "contig", "ploidy", "gap", "gq", "dp", "min_dp"),
     encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "end": "DELTA_BINARY_PACKED"}),
 )
+
+# A file of genotypes of several samples stands in tiles, a row group each: the rows of a stretch of the contig and of
+# so many samples at most, in the order of the contig. A region is then a few row groups of each block of samples, and a
+# person's calls are a block's (docs/decisions.md has the measurement). What is a site's repeats from sample to sample.
+TILE_SAMPLES = 128
+TILE_ROWS = 131_072
+SHARED_GENOTYPES = replace(
+    GENOTYPES,
+    dictionary=(
+        *GENOTYPES.dictionary,
+        *("variant_id", "start", "gq", "dp", "ad_ref", "ad_alt", "pl.list.element", "qual", "record"),
+        *("filters.list.element", "ps", "site_pl.list.element"),
+    ),
+    encodings=MappingProxyType({}),
+    row_group_rows=TILE_ROWS,
+)
+SHARED_BLOCKS = replace(REFERENCE_BLOCKS, row_group_rows=TILE_ROWS)
 
 # Reads over the bases of windows of the contigs that a sample has alignments on.
 COVERAGE_WINDOWS = _spec(
@@ -487,6 +504,69 @@ ANNOTATION_REGIONS = _spec(
     encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "end": "DELTA_BINARY_PACKED"}),
 )
 
+# Counts that are kept of cohorts: rows are summed up (catalog/counting.py).
+ALLELE_COUNTS = _spec(
+    "allele_counts",
+    [
+        ("cohort", pa.string()),
+        ("reference", pa.string()),
+        ("contig", pa.string()),
+        ("start", pa.int32()),
+        ("variant_id", pa.string()),
+        ("genotypes", pa.int32()),  # samples that have a genotype of the allele
+        ("ac", pa.int32()),  # copies of it
+        ("an", pa.int32()),  # alleles that were called
+        ("het", pa.int32()),  # samples with a copy beside another allele
+        ("hom_alt", pa.int32()),  # with two copies or more, and nothing else
+        ("hemi", pa.int32()),  # with one copy, haploid
+        ("no_call", pa.int32()),  # whose genotype does not tell copies
+        ("seen", pa.int32()),  # of those with a genotype, samples that a stretch of seen_counts has there
+        ("seen_alleles", pa.int32()),  # copies of the site in those stretches
+    ],
+    sort_by=("cohort", "reference", "contig", "start"),
+    dictionary=(
+        "cohort",
+        "reference",
+        "contig",
+        *("genotypes", "ac", "an", "het", "hom_alt", "hemi", "no_call"),
+    ),
+    encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "variant_id": "DELTA_BYTE_ARRAY"}),
+)
+SEEN_COUNTS = _spec(
+    "seen_counts",
+    [
+        ("cohort", pa.string()),
+        ("reference", pa.string()),
+        ("contig", pa.string()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("ploidy", pa.int8()),
+        ("samples", pa.int32()),  # that were seen from start to end, in one stretch
+    ],
+    sort_by=("cohort", "reference", "contig", "start"),
+    dictionary=("cohort", "reference", "contig", "ploidy", "samples"),
+    encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "end": "DELTA_BINARY_PACKED"}),
+)
+
+# Sums over the likelihoods of members of a cohort, by which they are genotyped together (compute/joint).
+JOINT_SUMS = _spec(
+    "joint_sums",
+    [
+        ("cohort", pa.string()),
+        ("reference", pa.string()),
+        ("contig", pa.string()),
+        ("start", pa.int32()),
+        ("variant_id", pa.string()),
+        ("an", pa.int32()),  # alleles that those members' genotypes call
+        ("alleles", pa.int32()),  # alleles that their likelihoods are of
+        ("expected", pa.float64()),  # copies, in the mean
+        ("log_ratio", pa.float64()),  # natural logarithm: all likelihoods beside those of no copy
+    ],
+    sort_by=("cohort", "reference", "contig", "start"),
+    dictionary=("cohort", "reference", "contig", "an", "alleles"),
+    encodings=MappingProxyType({"start": "DELTA_BINARY_PACKED", "variant_id": "DELTA_BYTE_ARRAY"}),
+)
+
 TABLES: Mapping[str, TableSpec] = MappingProxyType(
     {
         spec.name: spec
@@ -502,8 +582,24 @@ TABLES: Mapping[str, TableSpec] = MappingProxyType(
             CONSEQUENCES,
             ANNOTATIONS,
             ANNOTATION_REGIONS,
+            ALLELE_COUNTS,
+            SEEN_COUNTS,
+            JOINT_SUMS,
         )
     }
+)
+# Tables of sums over samples, and that which tells what is summed up.
+COUNTS = frozenset({"allele_counts", "seen_counts", "counted_cohorts", "joint_sums", "joint_members"})
+# Of those that are only ever added up, the columns whose sums are meant.
+SUMMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        spec.name: tuple(spec.schema.names[spec.schema.names.index(first) :])
+        for spec, first in ((ALLELE_COUNTS, "genotypes"), (SEEN_COUNTS, "samples"), (JOINT_SUMS, "an"))
+    }
+)
+# Of tables whose files may hold several samples, how those are written.
+SHARED: Mapping[str, TableSpec] = MappingProxyType(
+    {spec.name: spec for spec in (SHARED_GENOTYPES, SHARED_BLOCKS)}
 )
 _STORED = {spec.name: spec.stored.name for spec in TABLES.values() if spec.stored is not None}
 _SHOWN = {stored: shown for shown, stored in _STORED.items()}

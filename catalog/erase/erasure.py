@@ -27,6 +27,7 @@ from baselake.catalog.audit import read_audit, record_audit, verify_audit
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import RELEASE
+from baselake.catalog.counting import begin_cohort, counted_cohorts, members_of
 from baselake.catalog.erase import certificate as certificates
 from baselake.catalog.erase.decision import Decision, MovedObject
 from baselake.catalog.erase.history import DeleteFile
@@ -154,6 +155,7 @@ def preview(catalog: Catalog, sample: str) -> Plan:
 def _take_away(catalog: Catalog, plan: Plan, work: Work, who: str, progress: Progress) -> Work:
     """Steps 1 and 2: afterwards no snapshot holds the sample."""
     backend = backend_of(catalog.layout, catalog.config)
+    counted = catalog.query("SELECT DISTINCT cohort FROM counted_cohorts")["cohort"].to_pylist()
     with catalog.job("erase") as job:
         early: dict[str, tuple[Decision, Replaced]] = {}
         columns: dict[int, dict[str, Column]] = {}  # of tables
@@ -191,9 +193,12 @@ def _take_away(catalog: Catalog, plan: Plan, work: Work, who: str, progress: Pro
             word, changed = replace_files(
                 catalog, replaced, plan.loose, plan.subject.who, texts, work.erasure_id, who
             )
-        # A snapshot of its own: whoever keeps what DuckLake says of the last one asks again.
-        with job.commit():
-            pass
+        # A snapshot of its own: whoever keeps what DuckLake says of the last one asks again. What was counted with the
+        # sample went from every snapshot, and is counted anew in this one.
+        with job.commit() as tx:
+            for cohort in sorted(set(counted) - set(counted_cohorts(tx))):
+                if members := members_of(tx, cohort):
+                    begin_cohort(job, tx, cohort, members)
     work = replace(work, word=word or work.word, audit_changed=changed or work.audit_changed)
     work.save()
     return work

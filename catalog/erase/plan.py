@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -14,7 +15,7 @@ from baselake.catalog.erase.history import RowFile, row_files
 from baselake.catalog.erase.objects import KeptFile, kept_files
 from baselake.catalog.erase.subject import Subject, find_subject
 from baselake.lake.location import location_exists, open_location
-from baselake.lake.schema import BLOCK_ROW, CODED, TABLES
+from baselake.lake.schema import BLOCK_ROW, CODED, COUNTS, TABLES
 
 # Whose files others' need to be known first: counts of clusters before tiles, paths before those who name them.
 _LAST = ("run_tiles", "objects", "lineage")
@@ -84,6 +85,13 @@ def make_plan(
     new = [file for file in files if file.table not in _LAST and file.location not in same]
     decisions = [decision for decision in same.values() if decision is not None]
     decisions += decide_all(new, subject, context)
+    # No count tells which of its sums a person is in.
+    called = any(decision.file.table in ("genotypes", "reference_blocks") for decision in decisions)
+    if called:
+        decisions = [decision for decision in decisions if decision.file.table not in COUNTS]
+        decisions += [
+            Decision(file=file, keep=np.zeros(file.rows, bool)) for file in files if file.table in COUNTS
+        ]
     # Which tiles, kept files and jobs change is known; what they become is told when the new paths are (`decide_last`).
     context.moved = {name: name for name in _relative(catalog, decisions)}
     context.objects = {
@@ -92,7 +100,10 @@ def make_plan(
         if each.content is not None
     }
     decisions += decide_last(files, subject, context)
-    loose = [*_scheduled(catalog, files, subject), *_orphans(catalog, files, subject)]
+    loose = [
+        *_scheduled(catalog, files, subject, counts=called),
+        *_orphans(catalog, files, subject, counts=called),
+    ]
     beyond += [f"the run's own name holds the identifier: {run}" for run in _named_runs(subject)]
     return Plan(
         subject=subject, files=files, decisions=decisions, kept=kept, loose=loose, beyond=tuple(beyond)
@@ -188,7 +199,7 @@ def _alleles(files: Sequence[RowFile], subject: Subject) -> dict[str, pa.Array]:
     return {reference: alleles for reference, alleles in mine.items() if len(alleles)}
 
 
-def _scheduled(catalog: Catalog, files: Sequence[RowFile], subject: Subject) -> list[Loose]:
+def _scheduled(catalog: Catalog, files: Sequence[RowFile], subject: Subject, *, counts: bool) -> list[Loose]:
     """Files that DuckLake removes later and that hold something of the sample."""
     rows = catalog.query(
         "SELECT data_file_id, path, path_is_relative FROM"
@@ -197,13 +208,13 @@ def _scheduled(catalog: Catalog, files: Sequence[RowFile], subject: Subject) -> 
     found = []
     for row in rows:
         path = str(catalog.layout.data / row["path"]) if row["path_is_relative"] else row["path"]
-        if location_exists(path) and _concerns(catalog, path, files, subject):
+        if location_exists(path) and _concerns(catalog, path, files, subject, counts=counts):
             size = Path(path).stat().st_size
             found.append(Loose(location=path, file_id=row["data_file_id"], bytes=size))
     return found
 
 
-def _orphans(catalog: Catalog, files: Sequence[RowFile], subject: Subject) -> list[Loose]:
+def _orphans(catalog: Catalog, files: Sequence[RowFile], subject: Subject, *, counts: bool) -> list[Loose]:
     """Files in the lake's folder that the catalog does not know and that hold something of the sample."""
     known = {file.location for file in files} | {each.location for file in files for each in file.deletes}
     known |= {
@@ -220,11 +231,13 @@ def _orphans(catalog: Catalog, files: Sequence[RowFile], subject: Subject) -> li
     return [
         Loose(location=str(path), file_id=None, bytes=path.stat().st_size)
         for path in sorted(catalog.layout.data.rglob("*.parquet"))
-        if str(path) not in known and _concerns(catalog, str(path), files, subject)
+        if str(path) not in known and _concerns(catalog, str(path), files, subject, counts=counts)
     ]
 
 
-def _concerns(catalog: Catalog, path: str, files: Sequence[RowFile], subject: Subject) -> bool:
+def _concerns(
+    catalog: Catalog, path: str, files: Sequence[RowFile], subject: Subject, *, counts: bool
+) -> bool:
     if not location_exists(path):
         return False  # its job ended meanwhile
     if subject.who.found(path):
@@ -235,6 +248,8 @@ def _concerns(catalog: Catalog, path: str, files: Sequence[RowFile], subject: Su
     if len(parts) < 3 or path.endswith("-delete.parquet"):
         return False
     table = parts[1]
+    if table in COUNTS:
+        return counts
     with open_location(path) as source:
         try:
             parquet = pq.ParquetFile(source)

@@ -28,7 +28,7 @@ from baselake.lake.parquet import (
     storage_error,
     sync_folder,
 )
-from baselake.lake.schema import BLOCK_ROW, CODED, TABLES
+from baselake.lake.schema import BLOCK_ROW, CODED, SHARED, TABLES
 
 ROW_ID = "_ducklake_internal_row_id"
 SNAPSHOT_ID = "_ducklake_internal_snapshot_id"
@@ -105,7 +105,7 @@ def rewrite_rows(
         LakeError: a coded column is damaged.
         OSError: the old file cannot be read, or the disk is full or fails.
     """
-    spec = TABLES.get(file.table)
+    spec = SHARED.get(file.table) or TABLES.get(file.table)
     with open_location(file.location) as source:
         parquet = pq.ParquetFile(source)
         schema = _with_field_ids(parquet.schema_arrow, fields)

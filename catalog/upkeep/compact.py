@@ -10,8 +10,9 @@ which knows none of our encodings (docs/decisions.md has the measurement).
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, pairwise
 
+import numpy as np
 import pyarrow as pa
 
 from baselake.catalog.backends import backend_of
@@ -19,7 +20,16 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import duckdb_path, quoted
 from baselake.catalog.job import Job, Transaction
 from baselake.errors import LakeError, NotFoundError
-from baselake.lake.schema import BLOCK_ROW, TABLES, TableSpec, shown_name, stored_name
+from baselake.lake.schema import (
+    BLOCK_ROW,
+    SHARED,
+    SUMMED,
+    TABLES,
+    TILE_ROWS,
+    TableSpec,
+    shown_name,
+    stored_name,
+)
 from baselake.progress import QUIET, Progress
 
 # Files are made as large as those of an alignment job (lake/sorting.py); what has a quarter of that stays.
@@ -33,6 +43,7 @@ _MAX_ROWS = 4_000_000
 # Rows of equal start keep the order in which they came, which is the order of row numbers; rows that are written
 # again get new, higher ones, so that only the last files of a partition may be.
 _ORDERED = frozenset({"alignments"})
+_TILE = "tile_of_file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,15 +170,25 @@ def plan(
         if table not in there:
             raise NotFoundError(f"no table {table!r}", "", f"The tables are {', '.join(sorted(there))}")
     groups = []
-    for (table, _), files in groupby(live_files(catalog), key=lambda file: (file.table, file.partition)):
+    for (table, _), here in _by_partition(live_files(catalog)).items():
         if tables and table not in tables:
             continue
-        here = list(files)
         chosen = _last(here, target_bytes) if table in _ORDERED else _small(here, target_bytes)
         dirty = any(file.deleted >= _DELETED * file.rows for file in chosen)
         if len(chosen) >= min_files or dirty:
             groups += [group for group in _chunks(chosen, target_bytes) if len(group) > 1 or group[0].deleted]
     return groups
+
+
+def _by_partition(files: Iterable[LiveFile]) -> dict[tuple[str, tuple[str | None, ...]], list[LiveFile]]:
+    """The files of each partition, as the table is partitioned now: calls of earlier releases are by sample."""
+    found: dict[tuple[str, tuple[str | None, ...]], list[LiveFile]] = {}
+    for file in files:
+        values = dict(zip(file.columns or [], file.partition or [], strict=True))
+        spec = TABLES.get(file.table)
+        wanted = values if spec is None or not set(spec.partition_by) <= set(values) else spec.partition_by
+        found.setdefault((file.table, tuple(values[column] for column in wanted)), []).append(file)
+    return found
 
 
 def live_files(catalog: Catalog, table: str | None = None) -> list[LiveFile]:
@@ -237,7 +258,7 @@ def _rewrite(catalog: Catalog, files: Sequence[LiveFile]) -> Compacted:
         job.bytes_near += sum(file.bytes for file in files)
         try:
             written = _write(catalog, job, files)
-            if written != sum(map(_left, files)):
+            if files[0].table not in SUMMED and written != sum(map(_left, files)):
                 raise _ChangedError
             with job.commit() as tx:
                 _exchange(catalog, tx, files)
@@ -255,17 +276,49 @@ def _write(catalog: Catalog, job: Job, files: Sequence[LiveFile]) -> int:
     table = files[0].table
     # A table of no bulk has no encodings to keep, and the types that DuckDB gives its columns.
     spec = TABLES.get(table) or TableSpec(name=table, schema=first.schema)
-    written = first.num_rows
-    with job.writer_of(spec, {column: first[column][0].as_py() for column in spec.partition_by}) as out:
-        out.write(first)
-        for batch in batches:
-            out.write(batch)
-            written += batch.num_rows
+    if _TILE in first.schema.names:
+        spec = SHARED[table]
+    partition = {column: first[column][0].as_py() for column in spec.partition_by}
+    written = 0
+    with job.writer_of(spec, partition) as out:
+        for rows in _tiles(chain([first], batches)):
+            if rows is None:
+                out.cut()
+            else:
+                out.write(rows)
+                written += rows.num_rows
     return written
 
 
+def _tiles(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch | None]:
+    """Batches cut where a tile ends, None between tiles, without the number of the tile."""
+    last = None
+    for batch in batches:
+        if _TILE not in batch.schema.names:
+            yield batch
+            continue
+        numbers = batch[_TILE].to_numpy()
+        rows = batch.drop_columns([_TILE])
+        cuts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
+        for first, end in pairwise(cuts):
+            if last is not None and numbers[first] != last:
+                yield None
+            last = numbers[first]
+            yield rows.slice(first, end - first)
+
+
+def _samples_of(catalog: Catalog, files: Sequence[LiveFile]) -> list[str]:
+    found: list[str] = catalog.query(
+        f"SELECT DISTINCT sample_id FROM {files[0].table} WHERE {_where(catalog, files)}"
+    )["sample_id"].to_pylist()
+    return found
+
+
 def _rows(catalog: Catalog, files: Sequence[LiveFile]) -> Iterator[pa.RecordBatch]:
-    """The rows in the order of the new file: sorted as the table is, else file by file as they stand."""
+    """The rows in the order of the new file: sorted as the table is, else file by file as they stand.
+
+    Of a table of sums rows of one key become one.
+    """
     table = files[0].table
     spec = TABLES.get(table)
     stored, columns = stored_name(table), "*"
@@ -275,7 +328,33 @@ def _rows(catalog: Catalog, files: Sequence[LiveFile]) -> Iterator[pa.RecordBatc
         places = ["filename", "file_row_number", BLOCK_ROW]
         columns = ", ".join(f'"{column}"' for column in [*spec.schema.names, *places])
         stream = catalog.stream_records
-    if spec is not None and spec.sort_by:
+    if table in SHARED and len(samples := _samples_of(catalog, files)) > 1:
+        # As an import of so many samples would have laid them out: as many row groups to a stretch of the contig as
+        # there are stretches, so that neither a region nor a person is in all of them.
+        groups = max(1, sum(map(_left, files)) // TILE_ROWS)
+        blocks = min(max(1, round(groups**0.5)), len(samples))
+        parameters = {
+            "where": _where(catalog, files),
+            "per_block": -(-len(samples) // blocks),
+            "stretches": max(1, groups // blocks),
+            "table": table,
+        }
+        queries = [catalog.statement("tiles").format(**parameters)]
+    elif spec is not None and table in SUMMED:
+        keys = [name for name in spec.schema.names if name not in SUMMED[table]]
+        kinds = {
+            name: "DOUBLE" if spec.schema.field(name).type == pa.float64() else "INTEGER"
+            for name in SUMMED[table]
+        }
+        sums = [f'CAST(sum("{name}") AS {kind}) AS "{name}"' for name, kind in kinds.items()]
+        quoted_keys = ", ".join(f'"{key}"' for key in keys)
+        something = " OR ".join(f'sum("{name}") <> 0' for name in kinds)
+        queries = [
+            f'SELECT {quoted_keys}, {", ".join(sums)} FROM "{stored}" WHERE {_where(catalog, files)} GROUP BY {quoted_keys}'
+            # What was added and taken away again is nothing.
+            f" HAVING {something} ORDER BY {quoted_keys}"
+        ]
+    elif spec is not None and spec.sort_by:
         order = ", ".join(f'"{column}"' for column in (*spec.sort_by, "rowid"))
         queries = [f'SELECT {columns} FROM "{stored}" WHERE {_where(catalog, files)} ORDER BY {order}']
     else:
@@ -311,7 +390,10 @@ def _unchanged(catalog: Catalog, files: Sequence[LiveFile]) -> bool:
 
 def _where(catalog: Catalog, files: Sequence[LiveFile]) -> str:
     """The rows of files of one partition; what the partition says lets DuckLake skip other files unlooked at."""
-    partition = zip(files[0].columns or [], files[0].partition or [], strict=True)
+    common = set.intersection(
+        *(set(zip(file.columns or [], file.partition or [], strict=True)) for file in files)
+    )
+    partition = sorted(common, key=str)
     conditions = [
         f'"{column}" IS NULL' if value is None else f'"{column}" = {quoted(value)}'
         for column, value in partition
@@ -321,7 +403,12 @@ def _where(catalog: Catalog, files: Sequence[LiveFile]) -> str:
 
 
 def _partition(file: LiveFile) -> str:
-    values = zip(file.columns or [], file.partition or [], strict=True)
+    spec = TABLES.get(file.table)
+    values = [
+        (column, value)
+        for column, value in zip(file.columns or [], file.partition or [], strict=True)
+        if spec is None or column in spec.partition_by
+    ]
     return " ".join(f"{column}={'NULL' if value is None else value}" for column, value in values)
 
 

@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.job import Transaction
+from baselake.catalog.counting import count_out
+from baselake.catalog.job import Job, Transaction
 from baselake.catalog.locks import held_lock
 from baselake.errors import ConflictError, NotFoundError
 from baselake.ingest.illumina.barcodes import check_orientation, match
@@ -211,7 +212,7 @@ def put_assignment(
                 for sample, reads in old.items()
                 if reads != new.get(sample) or any(read[0] in reread for read in reads)
             )
-            _drop_derived(tx, changed, old_groups)
+            _drop_derived(job, tx, changed, old_groups)
     if changed:
         progress.note(f"{run_id}: the reads of {', '.join(changed)} changed with the sample sheet")
 
@@ -397,13 +398,14 @@ def _lanes_to_read_again(needs: Mapping[int, set[str]], plans: Mapping[int, Lane
     return {lane for lane, found in needs.items() if found != {plans[lane].needs}}
 
 
-def _drop_derived(tx: Transaction, samples: Sequence[str], run_groups: pa.Table) -> None:
+def _drop_derived(job: Job, tx: Transaction, samples: Sequence[str], run_groups: pa.Table) -> None:
     """Take away what was made of reads that are another sample's now."""
     groups = run_groups["read_group_id"].to_pylist()
     for sample in samples:
         aligned = "FROM stored_alignments WHERE sample_id = ? AND list_contains(?, read_group_id)"
         if tx.query(f"SELECT 1 {aligned} LIMIT 1", [sample, groups]).num_rows:
             tx.execute(f"DELETE {aligned}", [sample, groups])
+            count_out(job, tx, [sample])
             tx.execute("DELETE FROM genotypes WHERE sample_id = ?", [sample])
             tx.execute("DELETE FROM reference_blocks WHERE sample_id = ?", [sample])
             tx.execute("DELETE FROM coverage_windows WHERE sample_id = ?", [sample])

@@ -15,6 +15,8 @@ class Reader:
         format: Sequence[tuple[str, str, int, bool]],
         contigs: Sequence[tuple[str, np.ndarray]],
         samples: int,
+        block: int,
+        part_sites: int,
         has_format: bool,
         lines_before: int,
         part_bytes: int,
@@ -24,6 +26,8 @@ class Reader:
     def feed(self, piece: bytes, last: bool) -> list[Any]: ...
     @property
     def line(self) -> int: ...
+    @property
+    def genotypes(self) -> list[str]: ...
     @property
     def records(self) -> int: ...
     @property

@@ -1,15 +1,16 @@
 """Import of VCF, BCF and gVCF: variants, genotypes, reference blocks, and the records as they came."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
+from baselake.catalog.counting import recounted
 from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference
 from baselake.errors import ConflictError, InputError
@@ -18,13 +19,22 @@ from baselake.ingest.known import KnownContent, is_imported, possible_references
 from baselake.ingest.samples import record_sample, record_samples
 from baselake.ingest.vcf._reader import BuiltBatch
 from baselake.ingest.vcf.source import Part, Reading, VcfFile, choose_reference, open_vcf
+from baselake.ingest.vcf.tiles import TileWriter
 from baselake.lake.parquet import TableWriter
-from baselake.lake.schema import GENOTYPES, REFERENCE_BLOCKS, VARIANTS, VCF_RECORDS, TableSpec
+from baselake.lake.schema import (
+    GENOTYPES,
+    REFERENCE_BLOCKS,
+    SHARED_BLOCKS,
+    SHARED_GENOTYPES,
+    TILE_SAMPLES,
+    VARIANTS,
+    VCF_RECORDS,
+    TableSpec,
+)
 from baselake.progress import QUIET, Progress
 
-# Of the memory a command may use: what one part of a file may take, and what may wait for full row groups.
+# Of the memory a command may use: what one part of a file may take; some wait to be written.
 _PART_SHARE = 16
-_WAITING_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,23 +172,38 @@ def _import(catalog: Catalog, planned: Sequence[_Planned], sex: str | None, prog
             job.bytes_near += done.digest.bytes
         with job.commit() as tx:
             _require_new(tx, planned, written)
-            _add_variants(tx, planned, written)
+            with ExitStack() as counts:
+                for name, (samples, contigs) in _changed(planned, written).items():
+                    counts.enter_context(recounted(job, tx, samples, name, contigs))
+                _add_variants(tx, planned, written)
             for each, done in zip(planned, written, strict=True):
                 _record(tx, job.id, each, done, sex)
     return sum(done.records for done in written)
+
+
+def _changed(
+    planned: Sequence[_Planned], written: Sequence[_Written]
+) -> dict[str, tuple[list[str], list[str]]]:
+    """By assembly, the samples that have calls in the files, and the contigs."""
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    for each, done in zip(planned, written, strict=True):
+        samples, contigs = found.setdefault(each.reference.name, (set(), set()))
+        samples.update(each.samples)
+        contigs.update(done.spans)
+    return {name: (sorted(samples), sorted(contigs)) for name, (samples, contigs) in found.items()}
 
 
 def _write(catalog: Catalog, job: Job, planned: _Planned, progress: Progress) -> _Written:
     """Write a file's rows; nothing of it is visible yet."""
     from baselake.ingest.compressed import file_source_id
 
-    file, memory = planned.file, catalog.config.memory_bytes
+    file = planned.file
     source_id = file_source_id(file.path)
-    reading = Reading(file, planned.reference, memory // _PART_SHARE)
+    reading = Reading(file, planned.reference, catalog.config.memory_bytes // _PART_SHARE)
     alleles: dict[str, list[pa.Table]] = {}
     spans: dict[str, tuple[int, int]] = {}
+    job.of_samples(planned.samples)
     with (
-        ThreadPoolExecutor(catalog.config.threads) as pool,
         progress.task(f"ingest {file.path.name}", total=None, unit="records") as task,
         ExitStack() as stack,
     ):
@@ -187,7 +212,7 @@ def _write(catalog: Catalog, job: Job, planned: _Planned, progress: Progress) ->
             if contig is None or contig.name != part["contig"]:
                 stack.close()
                 contig = stack.enter_context(
-                    _ContigWriter(job, pool, planned, source_id, part["contig"], memory)
+                    _ContigWriter(job, catalog.config.threads, planned, source_id, part["contig"])
                 )
             rows, span = contig.write(part)
             alleles.setdefault(contig.name, []).append(rows)
@@ -222,20 +247,19 @@ class _ContigWriter:
         records: written since this was last set to 0.
     """
 
-    def __init__(
-        self, job: Job, pool: ThreadPoolExecutor, planned: _Planned, source_id: str, contig: str, memory: int
-    ) -> None:
+    def __init__(self, job: Job, threads: int, planned: _Planned, source_id: str, contig: str) -> None:
         self.name = contig
         self.records = 0
-        self._job = job
-        self._pool = pool
-        self._samples = planned.samples
-        self._limit = memory // _WAITING_SHARE
+        self._samples = pa.array(planned.samples, pa.string())
         self._constants = {"reference": planned.reference.name, "source_id": source_id, "contig": contig}
+        self._stack = ExitStack()
+        self._writer = partial(job.writer, partition=self._partition(VCF_RECORDS))
         self._records: TableWriter | None = None
-        self._genotypes: dict[int, TableWriter] = {}
-        self._blocks: dict[int, TableWriter] = {}
-        self._last = -2
+        alone = len(planned.samples) <= 1
+        spec, lanes = (GENOTYPES, 1) if alone else (SHARED_GENOTYPES, threads)
+        partition = self._partition(GENOTYPES)
+        self._genotypes = self._stack.enter_context(TileWriter(job, spec, partition, lanes, cut=not alone))
+        self._blocks = self._stack.enter_context(TileWriter(job, SHARED_BLOCKS, partition, 1, cut=False))
 
     def write(self, part: Part) -> tuple[pa.Table, tuple[int, int] | None]:
         """Write a part; its rows of `variants`, and the span of what samples have in it."""
@@ -243,75 +267,83 @@ class _ContigWriter:
         self.records += records.num_rows
         if records.num_rows:
             if self._records is None:
-                self._records = self._writer(VCF_RECORDS, None)
+                self._records = self._writer(VCF_RECORDS.name)
             self._records.write(_rows(VCF_RECORDS, records, self._constants))
         site = _table(part["site"])
-        order = None if part["sorted"] else pa.array(np.argsort(site["start"].to_numpy(), kind="stable"))
         if site.num_rows:
-            if part["first"] < self._last:
-                # Normalised alleles of this part lie before those of the last: a file's rows are sorted, so new files.
-                self._close(self._genotypes)
-            self._last = part["last"]
-            list(
-                self._pool.map(lambda each: self._write_sample(each, site, order), enumerate(part["samples"]))
-            )
+            # What an allele is called is written once, and numbered.
+            ids = site["variant_id"].combine_chunks().dictionary_encode()
+            site = site.set_column(site.column_names.index("variant_id"), "variant_id", ids)
+            for batch in part["genotypes"]:
+                self._genotypes.write(partial(self._genotype_rows, site, batch, part["gts"], part["sorted"]))
         blocks = _table(part["blocks"])
         if blocks.num_rows:
-            self._write_blocks(blocks)
-        self._bound_memory()
+            self._blocks.write(partial(self._block_rows, blocks))
         starts = [t["start"].to_numpy() for t in (site, blocks) if t.num_rows]
         span = (int(min(s.min() for s in starts)), int(max(s.max() for s in starts))) if starts else None
         variants = _table(part["variants"])
         return _rows(VARIANTS, variants, self._constants), span
 
-    def _write_sample(self, sample: tuple[int, BuiltBatch], site: pa.Table, order: pa.Array | None) -> None:
-        number, batch = sample
+    def _genotype_rows(self, site: pa.Table, batch: BuiltBatch, gts: Sequence[str], ascend: bool) -> pa.Table:
+        """Rows of a block of samples: in the order of the contig, each site's sample by sample."""
         own = _table(batch)
-        both = pa.Table.from_arrays([*site.columns, *own.columns], [*site.column_names, *own.column_names])
-        if order is not None:
-            both = both.take(order)
-        rows = _rows(GENOTYPES, both, self._constants | {"sample_id": self._samples[number]})
-        if number not in self._genotypes:
-            self._genotypes[number] = self._writer(GENOTYPES, self._samples[number])
-        self._genotypes[number].write(rows)
+        # What no row has is no column: the maps would take as long as all else.
+        columns = {
+            name: own[name].chunk(0) for name in own.column_names if own[name].null_count < own.num_rows
+        }
+        which, number = columns.pop("site"), columns.pop("sample")
+        if "gt" in columns:
+            columns["gt"] = pa.DictionaryArray.from_arrays(columns["gt"], pa.array(gts, pa.string()))
+        columns["sample_id"] = self._names_of(number)
+        for name in site.column_names:
+            if site[name].null_count == site.num_rows:
+                continue
+            column = site[name].combine_chunks()
+            if pa.types.is_dictionary(column.type):
+                taken = pa.DictionaryArray.from_arrays(column.indices.take(which), column.dictionary)
+            else:
+                taken = column.take(which)
+            columns[name] = taken
+        rows = pa.Table.from_arrays(list(columns.values()), list(columns))
+        if not ascend:
+            rows = rows.take(pa.array(np.argsort(rows["start"].to_numpy(), kind="stable")))
+        if len(self._samples) <= 1 and "variant_id" in rows.column_names:
+            # Alone, an allele is there once: numbers of it would only be more.
+            plain = rows["variant_id"].combine_chunks().dictionary_decode()
+            rows = rows.set_column(rows.column_names.index("variant_id"), "variant_id", plain)
+        return _rows(GENOTYPES, rows, self._constants, absent=False)
 
-    def _write_blocks(self, blocks: pa.Table) -> None:
-        which = blocks["sample"].to_numpy()
-        for number in np.unique(which).tolist():
-            rows = blocks.filter(pa.array(which == number)).drop_columns(["sample"])
-            if number not in self._blocks:
-                self._blocks[number] = self._writer(REFERENCE_BLOCKS, self._samples[number])
-            self._blocks[number].write(
-                _rows(REFERENCE_BLOCKS, rows, self._constants | {"sample_id": self._samples[number]})
-            )
+    def _block_rows(self, blocks: pa.Table) -> pa.Table:
+        """Rows of reference blocks: those of each block of samples together."""
+        which = blocks["sample"].to_numpy() // TILE_SAMPLES
+        if which.any():
+            blocks = blocks.take(pa.array(np.argsort(which, kind="stable")))
+        names = self._names_of(blocks["sample"].combine_chunks())
+        rows = blocks.drop_columns(["sample"]).append_column("sample_id", names)
+        return _rows(REFERENCE_BLOCKS, rows, self._constants)
 
-    def _bound_memory(self) -> None:
-        waiting = [*self._genotypes.values(), *self._blocks.values()]
-        if sum(writer.pending_bytes for writer in waiting) > self._limit:
-            list(self._pool.map(TableWriter.cut, waiting))
+    def _names_of(self, numbers: pa.Array) -> pa.DictionaryArray:
+        """The samples of some numbers; the dictionary has no others, which would tell of them."""
+        values = numbers.to_numpy()
+        first, last = int(values.min()), int(values.max())
+        names = self._samples.slice(first, last - first + 1)
+        return pa.DictionaryArray.from_arrays(pa.array(values - first), names)
 
-    def _writer(self, spec: TableSpec, sample: str | None) -> TableWriter:
-        values = self._constants | {"sample_id": sample}
-        return self._job.writer(spec.name, {column: values[column] for column in spec.partition_by})
-
-    def _close(self, writers: dict[int, TableWriter]) -> None:
-        # To make a file durable is to wait for the disk.
-        list(self._pool.map(TableWriter.close, writers.values()))
-        writers.clear()
+    def _partition(self, spec: TableSpec) -> dict[str, str | int | None]:
+        return {column: self._constants[column] for column in spec.partition_by}
 
     def __enter__(self) -> "_ContigWriter":
         return self
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            self._stack.__exit__(kind, error, None)
+        finally:
             if self._records is not None:
-                self._records.close()
-            self._close(self._genotypes)
-            self._close(self._blocks)
-            return
-        for writer in (self._records, *self._genotypes.values(), *self._blocks.values()):
-            if writer is not None:
-                writer.abandon()
+                if kind is None:
+                    self._records.close()
+                else:
+                    self._records.abandon()
 
 
 def _table(batch: BuiltBatch) -> pa.Table:
@@ -319,19 +351,22 @@ def _table(batch: BuiltBatch) -> pa.Table:
     return pa.Table.from_batches([pa.record_batch(batch)])
 
 
-def _rows(spec: TableSpec, given: pa.Table, constants: Mapping[str, str]) -> pa.Table:
-    """The table's columns, from those given and from values that all rows share; others are NULL."""
-    columns = []
+def _rows(spec: TableSpec, given: pa.Table, constants: Mapping[str, str], *, absent: bool = True) -> pa.Table:
+    """The table's columns, from those given and from values that all rows share; others are NULL, or left out."""
+    columns, names = [], []
+    same = np.zeros(given.num_rows, np.int32)
     for wanted in spec.schema:
         if wanted.name in given.column_names:
             column = given[wanted.name]
             columns.append(column if column.type == wanted.type else column.cast(wanted.type))
         elif wanted.name in constants:
-            # Of Arrow's own functions: others would look for pandas each time.
-            columns.append(pa.repeat(constants[wanted.name], given.num_rows).dictionary_encode())
-        else:
+            columns.append(pa.DictionaryArray.from_arrays(pa.array(same), pa.array([constants[wanted.name]])))
+        elif absent:
             columns.append(pa.nulls(given.num_rows, wanted.type))
-    return pa.Table.from_arrays(columns, spec.schema.names)
+        else:
+            continue
+        names.append(wanted.name)
+    return pa.Table.from_arrays(columns, names)
 
 
 def _distinct(tables: Iterable[pa.Table]) -> pa.Table:
@@ -353,6 +388,7 @@ def _require_new(tx: Transaction, planned: Sequence[_Planned], written: Sequence
         seen.add(content)
     if known:
         raise KnownContent(known)
+    in_lake = set(tx.query("SELECT sample_id FROM samples")["sample_id"].to_pylist())
     taken: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
     for each, done in zip(planned, written, strict=True):
         where = str(each.file.path)
@@ -362,20 +398,24 @@ def _require_new(tx: Transaction, planned: Sequence[_Planned], written: Sequence
                 if any(first <= end and start <= last for start, end in spans):
                     raise _called_already(sample, contig, each.reference.name, where)
                 spans.append((first, last))
-            _require_uncalled(tx, each, contig, first, last)
+            # Who is new in the lake has nothing there.
+            old = [sample for sample in each.samples if sample in in_lake]
+            _require_uncalled(tx, each, old, contig, first, last)
 
 
-def _require_uncalled(tx: Transaction, each: _Planned, contig: str, first: int, last: int) -> None:
-    if not each.samples:
+def _require_uncalled(
+    tx: Transaction, each: _Planned, known: Sequence[str], contig: str, first: int, last: int
+) -> None:
+    if not known:
         return
     # As constants they let DuckLake leave out others' files.
-    marks = ", ".join("?" * len(each.samples))
+    marks = ", ".join("?" * len(known))
     for table in ("genotypes", "reference_blocks"):
         end = '"end"' if table == "reference_blocks" else "start + 1"
         found = tx.query(
             f"SELECT sample_id FROM {table} WHERE reference = ? AND contig = ? AND start <= ? AND {end} > ?"
             f" AND sample_id IN ({marks}) LIMIT 1",
-            [each.reference.name, contig, last, first, *each.samples],
+            [each.reference.name, contig, last, first, *known],
         ).to_pylist()
         if found:
             raise _called_already(found[0]["sample_id"], contig, each.reference.name, str(each.file.path))

@@ -37,15 +37,17 @@ Definitions definitions(const Declared& declared) {
 class Reader {
   public:
     Reader(const Declared& info, const Declared& format, const std::vector<std::pair<std::string, py::array_t<std::uint8_t>>>& contigs,
-           std::size_t samples, bool has_format, std::int64_t lines_before, std::size_t part_bytes,
+           std::size_t samples, std::size_t block, std::size_t part_sites, bool has_format, std::int64_t lines_before,
+           std::size_t part_bytes,
            const std::optional<std::pair<std::vector<std::string>, std::vector<std::string>>>& bcf, bool skip_unknown)
-        : info_(definitions(info)), format_(definitions(format)), line_(lines_before), part_bytes_(part_bytes), skip_unknown_(skip_unknown) {
+        : info_(definitions(info)), format_(definitions(format)), line_(lines_before), part_sites_(part_sites), part_bytes_(part_bytes),
+          skip_unknown_(skip_unknown) {
         for (const auto& [name, bases] : contigs) {
             contigs_.push_back({name, {reinterpret_cast<const char*>(bases.data()), static_cast<std::size_t>(bases.size())}});
             index_.emplace(name, static_cast<std::int32_t>(contigs_.size()) - 1);
             held_.push_back(bases);
         }
-        rows_ = std::make_unique<Rows>(contigs_, format_, samples);
+        rows_ = std::make_unique<Rows>(contigs_, format_, samples, block);
         if (bcf) {
             std::vector<std::pair<std::string, std::int32_t>> order;
             for (const auto& name : bcf->second) {
@@ -80,6 +82,7 @@ class Reader {
     std::int64_t line() const { return line_; }
     std::int64_t records() const { return records_; }
     std::int64_t skipped() const { return skipped_; }
+    const std::vector<std::string>& genotypes() const { return rows_->genotypes(); }
     std::int64_t misfits() const { return text_ ? text_->misfits() : 0; }
     std::string misfit() const { return text_ ? text_->misfit() : std::string(); }
 
@@ -154,6 +157,7 @@ class Reader {
         if (records_ == INT32_MAX) fail("the file has over 2^31 records");
         last_start_ = record_.start;
         rows_->add(record_, static_cast<std::int32_t>(records_++));
+        if (rows_->sites() >= part_sites_) finish();
         // Adding up bytes takes a look at every column.
         if (++since_ >= 256 && (since_ = 0, rows_->bytes() >= part_bytes_)) finish();
     }
@@ -164,14 +168,14 @@ class Reader {
     }
 
     py::dict handed(std::int32_t contig, Rows::Part&& part) const {
-        py::list samples;
-        for (auto& columns : part.samples) samples.append(BuiltBatch(std::move(columns)));
+        py::list genotypes;
+        for (auto& columns : part.genotypes) genotypes.append(BuiltBatch(std::move(columns)));
         py::dict out;
         out["contig"] = contigs_[static_cast<std::size_t>(contig)].name;
         out["records"] = BuiltBatch(std::move(part.records));
         out["variants"] = BuiltBatch(std::move(part.variants));
         out["site"] = BuiltBatch(std::move(part.site));
-        out["samples"] = samples;
+        out["genotypes"] = genotypes;
         out["blocks"] = BuiltBatch(std::move(part.blocks));
         out["first"] = part.first;
         out["last"] = part.last;
@@ -194,7 +198,7 @@ class Reader {
     std::int64_t last_start_ = -1;
     std::int64_t line_;
     std::int64_t records_ = 0;
-    std::size_t part_bytes_;
+    std::size_t part_sites_, part_bytes_;
     std::int64_t skipped_ = 0;
     int since_ = 0;
     bool skip_unknown_;
@@ -212,12 +216,13 @@ PYBIND11_MODULE(_reader, m) {
         .def("__arrow_c_array__", &BuiltBatch::arrow_c_array, py::arg("requested_schema") = py::none());
     py::class_<Reader>(m, "Reader")
         .def(py::init<const Declared&, const Declared&, const std::vector<std::pair<std::string, py::array_t<std::uint8_t>>>&,
-                      std::size_t, bool, std::int64_t, std::size_t,
+                      std::size_t, std::size_t, std::size_t, bool, std::int64_t, std::size_t,
                       const std::optional<std::pair<std::vector<std::string>, std::vector<std::string>>>&, bool>(),
-             py::arg("info"), py::arg("format"), py::arg("contigs"), py::arg("samples"), py::arg("has_format"),
-             py::arg("lines_before"), py::arg("part_bytes"), py::arg("bcf"), py::arg("skip_unknown") = false)
+             py::arg("info"), py::arg("format"), py::arg("contigs"), py::arg("samples"), py::arg("block"), py::arg("part_sites"),
+             py::arg("has_format"), py::arg("lines_before"), py::arg("part_bytes"), py::arg("bcf"), py::arg("skip_unknown") = false)
         .def("feed", &Reader::feed, py::arg("piece"), py::arg("last"))
         .def_property_readonly("line", &Reader::line)
+        .def_property_readonly("genotypes", &Reader::genotypes)
         .def_property_readonly("records", &Reader::records)
         .def_property_readonly("skipped", &Reader::skipped)
         .def_property_readonly("misfits", &Reader::misfits)

@@ -1,12 +1,14 @@
 // Records as rows: of vcf_records, variants, genotypes and reference_blocks.
 //
 // Every sample has the same rows of genotypes, one for each record and alternate: what is the record's is built once
-// (`site`), what is a sample's in columns of its own, and both are put side by side in Python.
+// (`site`), what is a sample's in columns that a block of neighbouring samples shares, with the number of the row of
+// `site` and of the sample beside it. Genotypes that are written alike are numbers into `genotypes()`.
 #pragma once
 
 #include <span>
 
 #include "ingest/vcf/alleles.h"
+#include "ingest/vcf/genotype.h"
 #include "ingest/vcf/record.h"
 #include "lake/arrow_build.h"
 
@@ -17,60 +19,17 @@ struct Contig {
     std::string_view bases;  // upper case
 };
 
-// Genotypes of `alleles` alleles in `copies` copies: C(alleles + copies - 1, copies). 0: too many to be meant.
-inline std::size_t genotype_count(std::size_t alleles, std::size_t copies) {
-    std::size_t count = 1;
-    for (std::size_t i = 1; i <= copies; ++i) {
-        count = count * (alleles + i - 1) / i;
-        if (count > 1'000'000) return 0;
-    }
-    return count;
-}
-
-// A sample's GT, taken apart.
-struct Genotype {
-    bool there = false;
-    std::string_view text;
-    std::vector<int> alleles;  // -1: missing
-    bool reference() const {
-        return there && std::all_of(alleles.begin(), alleles.end(), [](int allele) { return allele == 0; });
-    }
-    bool missing() const {
-        return !there || std::any_of(alleles.begin(), alleles.end(), [](int allele) { return allele < 0; });
-    }
-};
-
-inline void parse_genotype(std::string_view text, std::size_t alternates, Genotype& out) {
-    out.there = true;
-    out.text = text;
-    out.alleles.clear();
-    std::size_t at = 0;
-    for (;;) {
-        if (at < text.size() && text[at] == '.') {
-            out.alleles.push_back(-1);
-            ++at;
-        } else {
-            int allele = 0;
-            const auto [stop, error] = std::from_chars(text.data() + at, text.data() + text.size(), allele);
-            if (error != std::errc() || text[at] == '-') fail("GT is not a genotype: " + shown(text));
-            // What is called of a site without alternates is kept, and is no variant.
-            if (alternates && static_cast<std::size_t>(allele) > alternates)
-                fail("GT " + shown(text) + " names allele " + std::to_string(allele) + " of " + std::to_string(alternates));
-            out.alleles.push_back(allele);
-            at = static_cast<std::size_t>(stop - text.data());
-        }
-        if (at == text.size()) return;
-        if (text[at] != '/' && text[at] != '|') fail("GT is not a genotype: " + shown(text));
-        ++at;
-    }
-}
-
 class Rows {
   public:
-    Rows(const std::vector<Contig>& contigs, const Definitions& format, std::size_t samples)
-        : contigs_(contigs), format_(format), samples_(samples) {
+    // `block`: samples that have columns in common.
+    Rows(const std::vector<Contig>& contigs, const Definitions& format, std::size_t samples, std::size_t block)
+        : contigs_(contigs), format_(format), samples_(samples), block_(block) {
         reset();
     }
+
+    // Every GT so far, as its rows have it.
+    const std::vector<std::string>& genotypes() const { return genotypes_; }
+    std::size_t sites() const { return static_cast<std::size_t>(site_[0].length); }
 
     void add(const Record& record, std::int32_t number) {
         const Contig& contig = contigs_[static_cast<std::size_t>(record.contig)];
@@ -94,8 +53,11 @@ class Rows {
         for (std::size_t i = 0; i < record.alts.size(); ++i)
             if (has_row(kinds_[i])) add_site(record, number, i + 1);
         if (!rows) add_site(record, number, 0);
+        // Rows of a record stand sample by sample.
+        if (rows > 1) sorted_ = sorted_ && same_starts();
         find_known(record);
-        for (std::size_t sample = 0; sample < samples_; ++sample) add_sample(record, sample, rows);
+        const auto first = static_cast<std::int32_t>(sites() - std::max<std::size_t>(rows, 1));
+        for (std::size_t sample = 0; sample < samples_; ++sample) add_sample(record, sample, rows, first);
         if (record.alts.empty()) add_blocks(record, end);  // the site was seen, and is the reference
     }
 
@@ -105,18 +67,18 @@ class Rows {
             for (const Column& column : *columns) sum += column.bytes();
         // Samples have about as much each.
         if (samples_)
-            for (const Column& column : of_samples_[0]) sum += column.bytes() * samples_;
+            for (const Column& column : of_blocks_[0]) sum += column.bytes() * of_blocks_.size();
         return sum;
     }
 
     struct Part {
         std::vector<Column> records, variants, site, blocks;
-        std::vector<std::vector<Column>> samples;
+        std::vector<std::vector<Column>> genotypes;  // by block
         std::int64_t first = 0, last = 0;  // least and greatest start of a genotype's row
         bool sorted = true;
     };
     Part take() {
-        Part part{std::move(records_), std::move(variants_), std::move(site_), std::move(blocks_), std::move(of_samples_),
+        Part part{std::move(records_), std::move(variants_), std::move(site_), std::move(blocks_), std::move(of_blocks_),
                   first_, last_, sorted_};
         reset();
         return part;
@@ -290,6 +252,15 @@ class Rows {
             add_float(site_[6 + i], there ? record.pools.floats[info->first] : missing_float());
         }
     }
+    bool same_starts() const {
+        std::int64_t start = -2;
+        for (std::size_t i = 0; i < alleles_.size(); ++i) {
+            if (!has_row(kinds_[i])) continue;
+            if (start != -2 && alleles_[i].start != start) return false;
+            start = alleles_[i].start;
+        }
+        return true;
+    }
     static constexpr const char* kSiteKeys[4] = {"MQ", "FS", "ReadPosRankSum", "BaseQRankSum"};
 
     // Keys that have columns of their own.
@@ -313,17 +284,19 @@ class Rows {
         }
     }
 
-    void add_sample(const Record& record, std::size_t sample, std::size_t rows) {
+    void add_sample(const Record& record, std::size_t sample, std::size_t rows, std::int32_t site) {
         const Pools& pools = record.pools;
         const std::size_t alternates = record.alts.size();
         genotype_.there = false;
         if (gt_ && gt_->samples[sample].count) parse_genotype(pools.texts[gt_->samples[sample].first], alternates, genotype_);
         for (const auto& [format, definition] : checked_) check_format(*format, definition, sample, alternates);
-        std::vector<Column>& columns = of_samples_[sample];
+        std::vector<Column>& columns = of_blocks_[sample / block_];
         bool first = true;
         for (std::size_t alt = rows ? 1 : 0; alt <= alternates; ++alt) {
             if (alt && !has_row(kinds_[alt - 1])) continue;
             if (!alt && !first) break;
+            columns[13].add(site++);
+            columns[14].add(static_cast<std::int32_t>(sample));
             add_row(columns, record, sample, alt, first);
             first = false;
             if (!rows) break;
@@ -407,7 +380,7 @@ class Rows {
         else
             copies.add_null();
         if (simple) {
-            gt.add_text(genotype_.text);
+            gt.add(number_of(genotype_.text));
             return;
         }
         text_.clear();
@@ -422,7 +395,20 @@ class Rows {
             const int allele = genotype_.alleles[place++];
             text_ += allele < 0 ? '.' : allele == 0 ? '0' : allele == static_cast<int>(alt) ? '1' : '2';
         }
-        gt.add_text(text_);
+        gt.add(number_of(text_));
+    }
+
+    std::int32_t number_of(std::string_view gt) {
+        if (last_genotype_ < genotypes_.size() && genotypes_[last_genotype_] == gt) return static_cast<std::int32_t>(last_genotype_);
+        const auto known = numbers_.find(gt);
+        if (known != numbers_.end()) {
+            last_genotype_ = known->second;
+        } else {
+            last_genotype_ = genotypes_.size();
+            genotypes_.emplace_back(gt);
+            numbers_.emplace(std::string(gt), last_genotype_);
+        }
+        return static_cast<std::int32_t>(last_genotype_);
     }
 
     // `pl` over the reference and the row's alternate, `site_pl` over all alleles of a site that has more. False where
@@ -543,10 +529,10 @@ class Rows {
         blocks_.emplace_back("ploidy", "c");
         blocks_.push_back(text_column("gap"));
         for (const char* name : {"gq", "dp", "min_dp"}) blocks_.emplace_back(name, "i");
-        of_samples_.clear();
-        of_samples_.resize(samples_);
-        for (auto& columns : of_samples_) {
-            columns.push_back(text_column("gt"));
+        of_blocks_.clear();
+        of_blocks_.resize((samples_ + block_ - 1) / block_);
+        for (auto& columns : of_blocks_) {
+            columns.emplace_back("gt", "i");
             columns.emplace_back("alt_copies", "c");
             for (const char* name : {"gq", "dp", "ad_ref", "ad_alt"}) columns.emplace_back(name, "i");
             columns.push_back(list_column("pl", "i"));
@@ -556,6 +542,7 @@ class Rows {
             columns.push_back(map_column("format_integers", "i"));
             columns.push_back(map_column("format_floats", "f"));
             columns.push_back(map_column("format_strings", "u"));
+            for (const char* name : {"site", "sample"}) columns.emplace_back(name, "i");
         }
         first_ = last_ = 0;
         sorted_ = true;
@@ -563,9 +550,12 @@ class Rows {
 
     const std::vector<Contig>& contigs_;
     const Definitions& format_;
-    std::size_t samples_;
+    std::size_t samples_, block_;
     std::vector<Column> records_, variants_, site_, blocks_;
-    std::vector<std::vector<Column>> of_samples_;
+    std::vector<std::vector<Column>> of_blocks_;
+    std::vector<std::string> genotypes_;
+    std::unordered_map<std::string, std::size_t, StringHash, std::equal_to<>> numbers_;
+    std::size_t last_genotype_ = 0;
     std::int64_t first_ = 0, last_ = 0;
     bool sorted_ = true;
     // Of the record at hand.

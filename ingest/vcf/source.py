@@ -11,8 +11,11 @@ from baselake.ingest.compressed import Digest, ReadAhead
 from baselake.ingest.vcf._reader import BuiltBatch, Fault, Reader
 from baselake.ingest.vcf.detect import BCF_MAGIC, VCF_MAGIC
 from baselake.ingest.vcf.header import Header, bcf_header_bytes, parse_header
+from baselake.lake.schema import TILE_ROWS, TILE_SAMPLES
 
 _CHUNK = 1 << 20
+# About what a genotype takes while it is built.
+_GENOTYPE_BYTES = 80
 # A header of so many bytes is taken for a file that is no VCF.
 _LONGEST_HEADER = 256 << 20
 
@@ -20,15 +23,17 @@ _LONGEST_HEADER = 256 << 20
 class Part(TypedDict):
     """Some records of one contig, as batches that `pyarrow.record_batch` takes once.
 
-    `site` and each of `samples` stand side by side: rows of genotypes. `first` and `last` are the least and the
-    greatest of their starts, `sorted` whether they ascend.
+    Each of `genotypes` has the rows of a block of samples; its `site` is a row of `site`, its `sample` a number of a
+    sample, its `gt` a number into `gts`. `first` and `last` are the least and the greatest of the starts, `sorted`
+    whether they ascend.
     """
 
     contig: str
     records: BuiltBatch
     variants: BuiltBatch
     site: BuiltBatch
-    samples: list[BuiltBatch]
+    genotypes: list[BuiltBatch]
+    gts: list[str]
     blocks: BuiltBatch
     first: int
     last: int
@@ -155,6 +160,7 @@ class Reading:
         with ReadAhead(self._file.path, _CHUNK) as chunks:
             _, lines, rest = _header_lines(chunks, self._file.path)
             header = self._file.header
+            block, sites = _tile(len(header.samples), self._part_bytes)
             bcf = (header.strings, tuple(header.contigs)) if self._file.bcf else None
             lengths = self._reference.lengths
             spellings = self._spellings if self._spellings is not None else {name: name for name in lengths}
@@ -166,6 +172,8 @@ class Reading:
                     for name, contig in spellings.items()
                 ],
                 samples=len(header.samples),
+                block=block,
+                part_sites=sites,
                 has_format=header.has_format,
                 lines_before=0 if self._file.bcf else len(lines),
                 part_bytes=self._part_bytes,
@@ -176,7 +184,9 @@ class Reading:
             while True:
                 following = chunks.read()
                 try:
-                    yield from reader.feed(piece, last=not following)
+                    for part in reader.feed(piece, last=not following):
+                        part["gts"] = reader.genotypes
+                        yield part
                 except Fault as fault:
                     unit = "record" if self._file.bcf else "line"
                     raise InputError(
@@ -192,6 +202,14 @@ class Reading:
             self.misfits = reader.misfits
             self.misfit = reader.misfit
             self.skipped = reader.skipped
+
+
+def _tile(samples: int, part_bytes: int) -> tuple[int, int]:
+    """How many samples have columns together, and of how many rows of each a part is: a tile is a row group."""
+    sites = TILE_ROWS // min(max(samples, 1), TILE_SAMPLES)
+    if samples > TILE_SAMPLES:
+        sites = max(1, min(sites, part_bytes // (samples * _GENOTYPE_BYTES)))
+    return max(TILE_SAMPLES, TILE_ROWS // sites), sites
 
 
 def _header_lines(chunks: ReadAhead, path: Path) -> tuple[bool, list[str], bytes]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from baselake.catalog.upkeep.doctor import Repair, Report
     from baselake.catalog.upkeep.expire import Expired
     from baselake.compute.annotate import Annotated
+    from baselake.compute.joint import Genotyped
     from baselake.ingest.annotations import SourceImport
     from baselake.ingest.genes import GeneImport
 
@@ -447,6 +448,51 @@ class Lake:
         from baselake.catalog.pedigree import set_cohort
 
         set_cohort(self.catalog, name, samples)
+
+    def count_cohort(self, name: str) -> None:
+        """Count a cohort's alleles anew; see `baselake.catalog.counting.count_cohort`."""
+        from baselake.catalog.counting import count_cohort
+
+        count_cohort(self.catalog, name)
+
+    def genotype(
+        self, cohort: str, *, reference: str | None = None, region: str | None = None
+    ) -> "Genotyped":
+        """Genotype the members of a cohort together; see `baselake.compute.joint.genotype_cohort`.
+
+        Args:
+            cohort: a cohort, family or sample, or `all`.
+            reference: on which assembly; None takes the only one.
+            region: only alleles that begin there; None: everywhere.
+        """
+        from baselake.compute.joint import genotype_cohort
+
+        assembly = self._reference(reference)
+        return genotype_cohort(self.catalog, cohort, assembly, self._region(assembly, region), self._progress)
+
+    def export_cohort(
+        self,
+        path: str | os.PathLike[str],
+        cohort: str,
+        *,
+        reference: str | None = None,
+        region: str | None = None,
+    ) -> int:
+        """Write what a cohort's members have, called together, as one VCF; the number of records.
+
+        Args:
+            path: the file: `.vcf`, or bgzipped and indexed `.vcf.gz`.
+            cohort: a cohort, family or sample, or `all`.
+            reference: the assembly; None: the only one.
+            region: only alleles that begin there.
+        """
+        from baselake.catalog.export.cohort import export_cohort
+
+        assembly = self._reference(reference)
+        self.catalog.audit_read(
+            "export vcf", {"cohort": cohort, **({"region": region} if region is not None else {})}
+        )
+        return export_cohort(self.catalog, cohort, assembly, Path(path), self._region(assembly, region))
 
     def snapshots(self) -> pa.Table:
         """Every snapshot: number, time, names, which job made it, and what it brought."""

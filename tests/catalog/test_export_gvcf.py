@@ -38,9 +38,7 @@ def block(contig: str, start: int, end: int, **more: object) -> dict:
 def load_blocks(catalog: Catalog, rows: list[dict]) -> None:
     with catalog.job("call") as job:
         for contig in sorted({row["contig"] for row in rows}):
-            with job.writer(
-                "reference_blocks", {"reference": "tiny", "sample_id": "S1", "contig": contig}
-            ) as out:
+            with job.writer("reference_blocks", {"reference": "tiny", "contig": contig}) as out:
                 out.write(
                     pa.Table.from_pylist(
                         [row for row in rows if row["contig"] == contig], schema=REFERENCE_BLOCKS.schema

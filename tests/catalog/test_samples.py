@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
+from baselake.catalog.samples import samples_sql
 from baselake.lake.schema import ALIGNMENTS
 
 
@@ -20,7 +21,7 @@ def align(catalog: Catalog, sample: str, rows: int) -> None:
 def test_samples_with_equally_many_alignments_have_each_their_own(catalog: Catalog) -> None:
     for sample in ("A", "B"):
         align(catalog, sample, 3)
-    rows = catalog.query(catalog.statement("samples")).to_pylist()
+    rows = catalog.query(samples_sql(catalog)).to_pylist()
     assert [(row["sample_id"], row["aligned_to"], row["alignments"]) for row in rows] == [
         ("A", ["ref-A"], 3),
         ("B", ["ref-B"], 3),

@@ -38,15 +38,20 @@ own AS NOT MATERIALIZED (
     FROM rows_there SEMI JOIN repeats USING (reference, contig, start, variant_id)
     GROUP BY reference, contig, start, variant_id, sample_id
 ),
+lacking AS MATERIALIZED (
+    SELECT s.reference, s.contig, s.start, v."end", s.variant_id
+    FROM sites AS s JOIN variants AS v USING (reference, contig, start, variant_id)
+    WHERE s.present < (SELECT count(*) FROM members) OR s.repeated
+),
+-- Rows of these alleles only: all others would be hashed for nothing.
+there AS (
+    SELECT reference, contig, start, variant_id, sample_id
+    FROM rows_there SEMI JOIN lacking USING (reference, contig, start, variant_id)
+),
 missing AS MATERIALIZED (
-    SELECT s.reference, s.contig, s.start, v."end", s.variant_id, m.sample_id
-    FROM sites AS s JOIN variants AS v USING (reference, contig, start, variant_id), members AS m
-    WHERE (s.present < (SELECT count(*) FROM members) OR s.repeated)
-        AND NOT EXISTS (
-            FROM rows_there AS o
-            WHERE o.reference = s.reference AND o.contig = s.contig AND o.start = s.start AND o.variant_id = s.variant_id
-                AND o.sample_id = m.sample_id
-        )
+    SELECT reference, contig, start, "end", variant_id, sample_id
+    FROM (SELECT l.*, m.sample_id FROM lacking AS l, members AS m)
+        ANTI JOIN there USING (reference, contig, start, variant_id, sample_id)
 ),
 -- Of nobody where no row is missing: joining stretches takes longer than all the rest.
 stretches AS (

@@ -6,14 +6,28 @@ asked AS (
     SELECT * FROM variants
     WHERE variant_id = variant AND contig = regexp_extract(variant, '^(.+)-[0-9]+-[A-Za-z]+-.+$', 1)
 ),
-own AS (
+own AS MATERIALIZED (
     SELECT reference, variant_id, gt, alt_copies, gq, dp FROM genotypes
     WHERE sample_id = sample AND variant_id = variant
         AND contig = regexp_extract(variant, '^(.+)-[0-9]+-[A-Za-z]+-.+$', 1)
+        AND start = CAST(regexp_extract(variant, '^.+-([0-9]+)-[A-Za-z]+-.+$', 1) AS BIGINT) - 1
     QUALIFY row_number() OVER (PARTITION BY reference ORDER BY alt_copies DESC NULLS LAST) = 1
 ),
+-- Of nobody where the genotype says it. What lies beside the allele does not matter.
 stretches AS (
-    FROM seen(sample, place => regexp_extract(variant, '^(.+)-[0-9]+-[A-Za-z]+-.+$', 1), min_depth => min_depth)
+    FROM seen(
+        (SELECT CASE WHEN count(*) = 0 THEN sample END FROM own WHERE alt_copies IS NOT NULL),
+        place => regexp_extract(variant, '^(.+)-[0-9]+-[A-Za-z]+-.+$', 1) || ':'
+            || regexp_extract(variant, '^.+-([0-9]+)-[A-Za-z]+-.+$', 1) || '-'
+            || coalesce(
+                nullif(regexp_extract(variant, '-<[^>]+>-([0-9]+)$', 1), ''),
+                CAST(
+                    CAST(regexp_extract(variant, '^.+-([0-9]+)-[A-Za-z]+-.+$', 1) AS BIGINT)
+                    + length(regexp_extract(variant, '^.+-[0-9]+-([A-Za-z]+)-.+$', 1)) - 1 AS VARCHAR
+                )
+            ),
+        min_depth => min_depth
+    )
 )
 SELECT
     a.reference, a.variant_id, sample AS sample_id,

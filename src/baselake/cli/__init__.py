@@ -24,6 +24,7 @@ _VERBS = {
     "work": "Align, call and measure every sample that needs it, for ever.",
     "align": "Align reads, sort, mark duplicates.",
     "call": "Call germline variants; runs what is missing before.",
+    "genotype": "Genotype a cohort together.",
     "annotate": "Load gene models and sources of annotation, and tell what variants do to genes.",
     "sql": "Ask the lake in SQL.",
     "query": "Ask a question that has a name: carriers, frequencies, inheritance, kinship.",

@@ -28,6 +28,18 @@ def set_(name: str, samples: tuple[str, ...]) -> None:
         lake.set_cohort(name, samples)
 
 
+@command.command("count")
+@click.argument("name")
+@common
+def count(name: str) -> None:
+    """Count the alleles of the cohort NAME, or of all, anew, and keep the counts from now on.
+
+    Lakes of earlier releases have to be told so once; else it is done where a cohort is set.
+    """
+    with open_for_writing("baselake.catalog.counting") as lake:
+        lake.count_cohort(name)
+
+
 @command.command("remove")
 @click.argument("name")
 @common

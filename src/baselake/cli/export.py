@@ -22,20 +22,30 @@ def command() -> None:
 @click.option(
     "--sample",
     "samples",
-    required=True,
     multiple=True,
     help="The sample; may be repeated for samples that were imported together.",
 )
+@click.option("--cohort", help="All members of a cohort or family, or all, genotyped together.")
 @_output
 @reference_option
 @region_option
 @at_option
 @common
 def vcf(
-    samples: tuple[str, ...], output: Path, reference: str | None, region: str | None, at: str | None
+    samples: tuple[str, ...],
+    cohort: str | None,
+    output: Path,
+    reference: str | None,
+    region: str | None,
+    at: str | None,
 ) -> None:
     """Variants: .vcf.gz (bgzipped and indexed) or .vcf. Imported ones come out as the records that they came in."""
+    if bool(samples) == (cohort is not None):
+        raise click.UsageError("Name samples with --sample, or a cohort with --cohort")
     with open_for_export(at) as lake:
+        if cohort is not None:
+            lake.export_cohort(output, cohort, reference=reference, region=region)
+            return
         lake.export_vcf(output, samples, reference=reference, region=region)
 
 

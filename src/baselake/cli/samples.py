@@ -2,6 +2,7 @@
 
 import click
 
+from baselake.catalog.samples import samples_sql
 from baselake.cli.options import at_option, common, format_option, open_for_reading, open_for_writing
 from baselake.cli.render import write_rows
 
@@ -15,7 +16,7 @@ def command(context: click.Context, format_: str | None, at: str | None) -> None
     """Samples, what is known of them and how far each has come."""
     if context.invoked_subcommand is None:
         with open_for_reading(at) as lake:
-            write_rows(lake, lake.catalog.statement("samples"), format_)
+            write_rows(lake, samples_sql(lake.catalog), format_)
 
 
 @command.command("set")

@@ -165,10 +165,18 @@ def align(catalog: Catalog, sample: str, reads: int, contig: str = "chr1") -> No
 def call(catalog: Catalog, sample: str, starts: Sequence[int]) -> None:
     """Alleles at some places, of which others may carry some too."""
     with catalog.job("call", {"sample": sample}) as job:
-        partition = {"reference": "GRCh38", "sample_id": sample, "contig": "chr1"}
+        partition = {"reference": "GRCh38", "contig": "chr1"}
         ids = [f"chr1-{start + 1}-A-C" for start in starts]
         called = [
-            {**partition, "variant_id": name, "start": start, "gt": "0/1", "alt_copies": 1, "pl": [9, 0, 9]}
+            {
+                **partition,
+                "sample_id": sample,
+                "variant_id": name,
+                "start": start,
+                "gt": "0/1",
+                "alt_copies": 1,
+                "pl": [9, 0, 9],
+            }
             for name, start in zip(ids, starts, strict=True)
         ]
         with job.writer("genotypes", partition) as out:

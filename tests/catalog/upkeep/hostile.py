@@ -39,7 +39,7 @@ def append(catalog: Catalog, number: int, round_: int) -> str:
         for start in range(first, first + count)
     ]
     with catalog.job("call", {"sample": sample}) as job:
-        with job.writer("genotypes", {"reference": "r", "sample_id": sample, "contig": "1"}) as out:
+        with job.writer("genotypes", {"reference": "r", "contig": "1"}) as out:
             out.write(pa.Table.from_pylist(rows, schema=GENOTYPES.schema))
         with job.commit() as tx:
             tx.insert("samples", pa.table({"sample_id": [sample], "family": [str(first)]}))

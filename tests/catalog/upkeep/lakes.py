@@ -28,7 +28,7 @@ def write_genotypes(catalog: Catalog, sample: str, starts: list[int]) -> None:
         for start in starts
     ]
     with catalog.job("call", {"sample": sample}) as job:
-        with job.writer("genotypes", {"reference": "r", "sample_id": sample, "contig": "1"}) as out:
+        with job.writer("genotypes", {"reference": "r", "contig": "1"}) as out:
             out.write(pa.Table.from_pylist(rows, schema=GENOTYPES.schema))
         with job.commit():
             pass

@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -39,13 +40,26 @@ def test_every_snapshot_shows_what_it_showed(opened: Catalog, tmp_path: Path) ->
     assert examine(opened).findings == []
 
 
-def test_files_of_two_samples_are_never_one(opened: Catalog) -> None:
-    for sample in ("S1", "S2", "S1", "S2"):
-        write_genotypes(opened, sample, [1, 2])
+def test_files_of_several_samples_become_one_in_tiles(
+    opened: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "TILE_ROWS", 20)
+    names = [f"S{number}" for number in range(12)]
+    for number, sample in enumerate(names):
+        write_genotypes(opened, sample, list(range(number, 100 + number, 10)))
+    before = rows(opened, "genotypes")
     compact(opened, ["genotypes"], min_files=2)
-    assert [file.partition for file in files(opened, "genotypes")] == [["r", "S1", "1"], ["r", "S2", "1"]]
-    nothing = opened.query("EXPLAIN ANALYZE SELECT * FROM genotypes WHERE sample_id = 'S3'")
-    assert "EMPTY_RESULT" in str(nothing) or "Total Files Read" not in str(nothing)
+    (file,) = files(opened, "genotypes")
+    assert rows(opened, "genotypes") == before
+    parquet = pq.ParquetFile(file.location)
+    tiles = [parquet.read_row_group(i) for i in range(parquet.num_row_groups)]
+    # Six tiles: half the samples in each, a third of the contig.
+    assert {len(set(tile["sample_id"].to_pylist())) for tile in tiles} == {6}
+    starts = [(min(tile["start"].to_pylist()), max(tile["start"].to_pylist())) for tile in tiles]
+    assert len(tiles) == 6
+    assert all(last - first < 50 for first, last in starts)
+    for tile in tiles:
+        assert tile["start"].to_pylist() == sorted(tile["start"].to_pylist())
 
 
 def test_a_table_that_is_sorted_stays_sorted_and_is_written_as_ours(opened: Catalog) -> None:
@@ -53,8 +67,6 @@ def test_a_table_that_is_sorted_stays_sorted_and_is_written_as_ours(opened: Cata
         write_alleles(opened, [start, start + 100])
     compact(opened, ["variants"], min_files=2)
     (file,) = files(opened, "variants")
-    import pyarrow.parquet as pq
-
     parquet = pq.ParquetFile(file.location)
     assert parquet.read(["start"])["start"].to_pylist() == [10, 20, 30, 110, 120, 130]
     column = parquet.metadata.row_group(0).column(parquet.schema_arrow.get_field_index("start"))

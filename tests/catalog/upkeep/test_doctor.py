@@ -36,14 +36,22 @@ def flip(path: Path, at: int = 8) -> None:
     path.write_bytes(content)
 
 
+def file_of(catalog: Catalog, sample: str) -> Path:
+    """The file of a sample's calls."""
+    (name,) = catalog.query("SELECT DISTINCT filename AS f FROM genotypes WHERE sample_id = ?", [sample])[
+        "f"
+    ].to_pylist()
+    return Path(name)
+
+
 def flipped_byte(catalog: Catalog) -> str:
-    path = data_file(catalog, "genotypes/*/sample_id=S1/*/*.parquet")
+    path = file_of(catalog, "S1")
     flip(path)
     return str(path)
 
 
 def truncated_file(catalog: Catalog) -> str:
-    path = data_file(catalog, "genotypes/*/sample_id=S2/*/*.parquet")
+    path = file_of(catalog, "S2")
     path.write_bytes(path.read_bytes()[:-10])
     return str(path)
 

@@ -1,0 +1,147 @@
+"""Counts that are kept: what cohorts have of each allele, and where their members were seen.
+
+Rows of `allele_counts` and `seen_counts` are only ever added, each the sum of some samples with a sign, in the
+transaction that changes these samples' calls or their cohort; a question sums them up (`counted_alleles`), and
+compaction does. What a change costs is what the samples have that are changed, however many others there are. Cohorts
+that are counted are in `counted_cohorts`; others are answered from genotypes.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from baselake.catalog.catalog import Catalog, statement
+from baselake.catalog.connection import quoted
+from baselake.catalog.job import Job, Transaction
+from baselake.catalog.samples import EVERYBODY
+from baselake.errors import NotFoundError
+from baselake.lake.schema import ALLELE_COUNTS, SEEN_COUNTS
+
+# So many samples are told by their names, which leaves out files and row groups of others.
+_NAMED = 64
+
+
+@contextmanager
+def recounted(
+    job: Job, tx: Transaction, samples: Sequence[str], reference: str, contigs: Sequence[str] | None = None
+) -> Iterator[None]:
+    """Keep the counts right while the block changes what samples are called to have.
+
+    Args:
+        job: whose files bring the new calls.
+        tx: its transaction.
+        samples: whose calls are changed: all that they have on these contigs is counted anew.
+        reference: the assembly.
+        contigs: of it; None: all.
+    """
+    cohorts = counted_cohorts(tx)
+    known = set(tx.query("SELECT sample_id FROM samples")["sample_id"].to_pylist()) if cohorts else set()
+    old = [(cohort, name, -1) for cohort, name in _members(tx, cohorts, [s for s in samples if s in known])]
+    _count(job, tx, old, reference, contigs)
+    yield
+    tx.register_files()
+    new = [(cohort, name, 1) for cohort, name in _members(tx, cohorts, samples)]
+    _count(job, tx, new, reference, contigs)
+
+
+def count_out(job: Job, tx: Transaction, samples: Sequence[str]) -> None:
+    """Take what samples are called to have off the counts, before it is deleted."""
+    old = [(cohort, name, -1) for cohort, name in _members(tx, counted_cohorts(tx), samples)]
+    _count(job, tx, old, None, None)
+
+
+def counted_cohorts(tx: Transaction) -> list[str]:
+    """The cohorts whose counts are kept."""
+    found: list[str] = tx.query("SELECT DISTINCT cohort FROM counted_cohorts ORDER BY 1")[
+        "cohort"
+    ].to_pylist()
+    return found
+
+
+def add_members(job: Job, tx: Transaction, cohort: str, added: Sequence[str], removed: Sequence[str]) -> None:
+    """Count samples into a cohort, and others out of it."""
+    change = [(cohort, name, 1) for name in added] + [(cohort, name, -1) for name in removed]
+    _count(job, tx, change, None, None)
+
+
+def begin_cohort(job: Job, tx: Transaction, cohort: str, members: Sequence[str]) -> None:
+    """Count a cohort from its genotypes, and keep its counts from now on."""
+    forget_cohort(tx, cohort)
+    add_members(job, tx, cohort, members, [])
+    tx.execute("INSERT INTO counted_cohorts VALUES (?, ?)", [cohort, job.id])
+
+
+def forget_cohort(tx: Transaction, cohort: str) -> None:
+    """Keep no counts of a cohort any more."""
+    for table in ("allele_counts", "seen_counts", "counted_cohorts"):
+        tx.execute(f"DELETE FROM {table} WHERE cohort = ?", [cohort])
+
+
+def forget_joint(tx: Transaction, cohort: str) -> None:
+    """Keep no sums of likelihoods of a cohort any more."""
+    for table in ("joint_sums", "joint_members"):
+        tx.execute(f"DELETE FROM {table} WHERE cohort = ?", [cohort])
+
+
+def count_cohort(catalog: Catalog, cohort: str) -> None:
+    """Count a cohort anew, for a lake of before counts were kept, say.
+
+    Raises:
+        NotFoundError: there is no such cohort.
+    """
+    with catalog.job("cohort count", {"cohort": cohort}) as job, job.commit() as tx:
+        members = members_of(tx, cohort)
+        if not members and cohort != EVERYBODY:
+            raise NotFoundError(
+                f"no cohort {cohort!r}", str(catalog.layout.root), "'baselake cohort' lists them"
+            )
+        begin_cohort(job, tx, cohort, members)
+
+
+def members_of(tx: Transaction, cohort: str) -> list[str]:
+    """The samples of a cohort; of `all`, every one."""
+    table = "samples" if cohort == EVERYBODY else "cohorts"
+    where, given = ("", []) if cohort == EVERYBODY else (" WHERE cohort = ?", [cohort])
+    found: list[str] = tx.query(f"SELECT DISTINCT sample_id FROM {table}{where} ORDER BY 1", given)[
+        "sample_id"
+    ].to_pylist()
+    return found
+
+
+def _members(tx: Transaction, cohorts: Sequence[str], samples: Sequence[str]) -> list[tuple[str, str]]:
+    """Each sample with each cohort that is counted and has it."""
+    found = [(EVERYBODY, name) for name in samples] if EVERYBODY in cohorts else []
+    if set(cohorts) - {EVERYBODY}:
+        rows = tx.query(
+            "SELECT DISTINCT cohort, sample_id FROM cohorts"
+            " WHERE list_contains(?::VARCHAR[], cohort) AND list_contains(?::VARCHAR[], sample_id)",
+            [list(cohorts), list(samples)],
+        ).to_pylist()
+        found += [(row["cohort"], row["sample_id"]) for row in rows]
+    return found
+
+
+def _count(
+    job: Job,
+    tx: Transaction,
+    change: Sequence[tuple[str, str, int]],
+    reference: str | None,
+    contigs: Sequence[str] | None,
+) -> None:
+    if not change or (contigs is not None and not contigs):
+        return
+    columns = dict(zip(("cohort", "sample_id", "sign"), zip(*change, strict=True), strict=True))
+    tx.temporary("counting", pa.table({name: pa.array(values) for name, values in columns.items()}))
+    conditions = ["true"]
+    if reference is not None:
+        conditions.append(f"g.reference = {quoted(reference)}")
+    if contigs is not None:
+        conditions.append(f"g.contig IN ({', '.join(map(quoted, contigs))})")
+    if len(names := sorted({name for _, name, _ in change})) <= _NAMED:
+        conditions.append(f"g.sample_id IN ({', '.join(map(quoted, names))})")
+    tx.execute(statement("count_rows").format(here=" AND ".join(conditions)))
+    for spec, question in ((ALLELE_COUNTS, "count_alleles"), (SEEN_COUNTS, "count_seen")):
+        with job.writer_of(spec, {}) as out:
+            for batch in tx.stream(statement(question)):
+                out.write(batch)
