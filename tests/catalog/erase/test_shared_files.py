@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from baselake.api import Lake
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.erase.erasure import erase_sample
 from baselake.catalog.erase.keys import open_keys
@@ -28,6 +29,7 @@ def test_nothing_of_a_sample_is_left_in_shared_files_or_counts(catalog: Catalog,
     for table in ("genotypes", "reference_blocks"):
         files = catalog.query(f"SELECT filename, count(DISTINCT sample_id) AS n FROM {table} GROUP BY 1")
         assert files["n"].to_pylist() == [3]
+    assert Lake(catalog).genotype("all").alleles == 2
     before = catalog.query("SELECT max(snapshot_id) AS n FROM lake.snapshots()")["n"][0].as_py()
     erased = erase_sample(catalog, "MARTHA", open_keys(tmp_path / "keys", tmp_path / "lake"), "the test")
     assert erased.findings == ()
@@ -42,5 +44,6 @@ def test_nothing_of_a_sample_is_left_in_shared_files_or_counts(catalog: Catalog,
     # Others' rows of it stay, and with them the allele; nothing says that anybody had it.
     counts = catalog.query("SELECT variant_id, ac, an FROM counted_alleles('all') ORDER BY 1").to_pylist()
     assert [tuple(row.values()) for row in counts] == [("1-10-A-C", 2, 4), ("1-20-A-G", 0, 4)]
-    for table in ("allele_counts", "seen_counts", "counted_cohorts"):
+    assert catalog.query("FROM joint_sums").num_rows == catalog.query("FROM joint_members").num_rows == 0
+    for table in ("allele_counts", "seen_counts", "counted_cohorts", "joint_sums", "joint_members"):
         assert catalog.query(f"FROM {table} AT (VERSION => {before})").num_rows == 0
