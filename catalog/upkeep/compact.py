@@ -350,7 +350,8 @@ def _rows(catalog: Catalog, files: Sequence[LiveFile]) -> Iterator[pa.RecordBatc
         quoted_keys = ", ".join(f'"{key}"' for key in keys)
         something = " OR ".join(f'sum("{name}") <> 0' for name in kinds)
         queries = [
-            f'SELECT {quoted_keys}, {", ".join(sums)} FROM "{stored}" WHERE {_where(catalog, files)} GROUP BY {quoted_keys}'
+            f'SELECT {quoted_keys}, {", ".join(sums)} FROM "{stored}" WHERE {_where(catalog, files)}'
+            f" GROUP BY {quoted_keys}"
             # What was added and taken away again is nothing.
             f" HAVING {something} ORDER BY {quoted_keys}"
         ]
