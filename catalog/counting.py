@@ -6,25 +6,82 @@ compaction does. What a change costs is what the samples have that are changed, 
 that are counted are in `counted_cohorts`; others are answered from genotypes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog, statement
-from baselake.catalog.connection import quoted
+from baselake.catalog.connection import duckdb_path, quoted
 from baselake.catalog.job import Job, Transaction
 from baselake.catalog.samples import EVERYBODY
 from baselake.errors import NotFoundError
 from baselake.lake.schema import ALLELE_COUNTS, SEEN_COUNTS
 
+# A cohort that is counted, and a sample of it.
+Membership = tuple[str, str]
+
+_TABLES = {
+    "genotypes": "lake.genotypes",
+    "variants": "lake.variants",
+    "blocks": "lake.reference_blocks",
+}
 # So many samples are told by their names, which leaves out files and row groups of others.
 _NAMED = 64
 
 
+def count_files(
+    catalog: Catalog, job: Job, samples: Sequence[str], reference: str, alleles: Sequence[pa.Table]
+) -> frozenset[Membership]:
+    """Count what a job's finished files bring, before the commit lock is taken: it takes 3 us a genotype or block.
+
+    Args:
+        catalog: the lake.
+        job: whose files they are; it gets the counts.
+        samples: that will have nothing on the assembly but what is in the files.
+        reference: the assembly.
+        alleles: rows of `variants`, among them every allele of the files.
+
+    Returns:
+        What was counted, for `recounted`.
+    """
+    cursor = catalog.connection.cursor()
+    try:
+        cursor.execute("USE lake")
+        outside = Transaction(job, cursor)
+        found = _members(outside, counted_cohorts(outside), samples)
+        if found:
+            if alleles:
+                outside.temporary("arriving_alleles", pa.concat_tables(alleles))
+            sources = {
+                "genotypes": _arriving(catalog, job, "genotypes"),
+                "variants": "arriving_alleles" if alleles else "(SELECT * FROM lake.variants WHERE false)",
+                "blocks": _arriving(catalog, job, "reference_blocks"),
+            }
+            _count(job, outside, [(*one, 1) for one in found], reference, None, sources)
+        return frozenset(found)
+    finally:
+        cursor.close()
+
+
+def _arriving(catalog: Catalog, job: Job, table: str) -> str:
+    """Rows of a job's finished files of a table; a column that none of them has is NULL."""
+    none = f"SELECT * FROM lake.{table} WHERE false"
+    paths = [quoted(duckdb_path(str(path), catalog.config)) for path in job.finished(table)]
+    if not paths:
+        return f"({none})"
+    files = f"read_parquet([{', '.join(paths)}], union_by_name = true, hive_partitioning = false)"
+    return f"({none} UNION ALL BY NAME SELECT * FROM {files})"
+
+
 @contextmanager
 def recounted(
-    job: Job, tx: Transaction, samples: Sequence[str], reference: str, contigs: Sequence[str] | None = None
+    job: Job,
+    tx: Transaction,
+    samples: Sequence[str],
+    reference: str,
+    contigs: Sequence[str] | None = None,
+    counted: Collection[Membership] = (),
 ) -> Iterator[None]:
     """Keep the counts right while the block changes what samples are called to have.
 
@@ -34,6 +91,7 @@ def recounted(
         samples: whose calls are changed: all that they have on these contigs is counted anew.
         reference: the assembly.
         contigs: of it; None: all.
+        counted: what `count_files` has counted of these samples already.
     """
     cohorts = counted_cohorts(tx)
     known = set(tx.query("SELECT sample_id FROM samples")["sample_id"].to_pylist()) if cohorts else set()
@@ -41,8 +99,11 @@ def recounted(
     _count(job, tx, old, reference, contigs)
     yield
     tx.register_files()
-    new = [(cohort, name, 1) for cohort, name in _members(tx, cohorts, samples)]
-    _count(job, tx, new, reference, contigs)
+    now = _members(tx, cohorts, samples)
+    # Cohorts may have been changed since the files were counted.
+    change = [(cohort, name, 1) for cohort, name in now if (cohort, name) not in counted]
+    change += [(cohort, name, -1) for cohort, name in counted if (cohort, name) not in now]
+    _count(job, tx, change, reference, contigs)
 
 
 def count_out(job: Job, tx: Transaction, samples: Sequence[str]) -> None:
@@ -109,7 +170,7 @@ def members_of(tx: Transaction, cohort: str) -> list[str]:
     return found
 
 
-def _members(tx: Transaction, cohorts: Sequence[str], samples: Sequence[str]) -> list[tuple[str, str]]:
+def _members(tx: Transaction, cohorts: Sequence[str], samples: Sequence[str]) -> list[Membership]:
     """Each sample with each cohort that is counted and has it."""
     found = [(EVERYBODY, name) for name in samples] if EVERYBODY in cohorts else []
     if set(cohorts) - {EVERYBODY}:
@@ -128,6 +189,7 @@ def _count(
     change: Sequence[tuple[str, str, int]],
     reference: str | None,
     contigs: Sequence[str] | None,
+    sources: Mapping[str, str] = _TABLES,
 ) -> None:
     if not change or (contigs is not None and not contigs):
         return
@@ -140,7 +202,7 @@ def _count(
         conditions.append(f"g.contig IN ({', '.join(map(quoted, contigs))})")
     if len(names := sorted({name for _, name, _ in change})) <= _NAMED:
         conditions.append(f"g.sample_id IN ({', '.join(map(quoted, names))})")
-    tx.execute(statement("count_rows").format(here=" AND ".join(conditions)))
+    tx.execute(statement("count_rows").format(here=" AND ".join(conditions), **sources))
     for spec, question in ((ALLELE_COUNTS, "count_alleles"), (SEEN_COUNTS, "count_seen")):
         with job.writer_of(spec, {}) as out:
             for batch in tx.stream(statement(question)):

@@ -237,6 +237,12 @@ class Job:
         digest, fasta = known
         return ContigBases(digest=digest, contig=contig, bases=fasta.bases(contig))
 
+    def finished(self, table: str) -> list[Path]:
+        """Its files of a table that are finished."""
+        with self._lock:
+            files = [self._files[number] for number in sorted(self._files)]
+        return [file.path for file in files if file.table == stored_name(table)]
+
     @property
     def bytes_written(self) -> int:
         """Of the files of rows that are finished."""

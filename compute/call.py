@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.counting import recounted
+from baselake.catalog.counting import Membership, count_files, recounted
 from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference
 from baselake.catalog.work.inputs import count_inputs
@@ -185,6 +185,11 @@ def _call_sample(
         beside = _blocks_beside(catalog, sample, reference, region)
         alleles, counts = _write_calls(job, sample, reference.name, called, wanted, beside)
         job.device = _computed_on(gpus)
+        variants = [_variant_rows(reference.name, contig, found) for contig, found in alleles.items()]
+        # Of a region the rest of its contig counts too, which is in no file of the job.
+        counted: frozenset[Membership] = frozenset()
+        if region is None:
+            counted = count_files(catalog, job, [sample], reference.name, variants)
         with job.commit() as tx:
             if tx.query(alignments_made, {"reference": reference.name, "sample": sample}) != made:
                 raise ConflictError(
@@ -193,10 +198,9 @@ def _call_sample(
                     "Run the same command again",
                 )
             contigs = None if region is None else [region.contig]
-            with recounted(job, tx, [sample], reference.name, contigs):
+            with recounted(job, tx, [sample], reference.name, contigs, counted):
                 _replace(tx, sample, reference.name, region)
-                for contig, found in alleles.items():
-                    rows = _variant_rows(reference.name, contig, found)
+                for rows in variants:
                     tx.add_new("variants", rows, ("reference", "variant_id"))
     if total := sum(counts):
         simple, realigned, assembled = (f"{100 * count / total:.1f}%" for count in counts)

@@ -1,6 +1,6 @@
 """Import of VCF, BCF and gVCF: variants, genotypes, reference blocks, and the records as they came."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.counting import recounted
+from baselake.catalog.counting import Membership, count_files, recounted
 from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference
+from baselake.catalog.samples import sample_names
 from baselake.errors import ConflictError, InputError
 from baselake.ingest.compressed import Digest
 from baselake.ingest.known import KnownContent, is_imported, possible_references
@@ -170,12 +171,23 @@ def _import(catalog: Catalog, planned: Sequence[_Planned], sex: str | None, prog
         for done in written:
             job.inputs.append(done.digest.source_id)
             job.bytes_near += done.digest.bytes
+        changed = _changed(planned, written)
+        alleles = _alleles(planned, written)
+        # Samples that the lake does not know will have nothing but what is in the files.
+        fresh = set(everybody).difference(sample_names(catalog))
+        counted: dict[str, frozenset[Membership]] = {}
+        for name, (samples, _) in changed.items():
+            rows = [table for (reference, _), table in alleles.items() if reference == name]
+            new = [sample for sample in samples if sample in fresh]
+            counted[name] = count_files(catalog, job, new, name, rows)
         with job.commit() as tx:
             _require_new(tx, planned, written)
+            _require_fresh(tx, catalog, fresh)
             with ExitStack() as counts:
-                for name, (samples, contigs) in _changed(planned, written).items():
-                    counts.enter_context(recounted(job, tx, samples, name, contigs))
-                _add_variants(tx, planned, written)
+                for name, (samples, contigs) in changed.items():
+                    counts.enter_context(recounted(job, tx, samples, name, contigs, counted[name]))
+                for table in alleles.values():
+                    tx.add_new("variants", table, ("reference", "variant_id"))
             for each, done in zip(planned, written, strict=True):
                 _record(tx, job.id, each, done, sex)
     return sum(done.records for done in written)
@@ -429,14 +441,24 @@ def _called_already(sample: str, contig: str, reference: str, where: str) -> Con
     )
 
 
-def _add_variants(tx: Transaction, planned: Sequence[_Planned], written: Sequence[_Written]) -> None:
-    """Add alleles that are not there yet. What several files of a job bring is one row."""
+def _require_fresh(tx: Transaction, catalog: Catalog, fresh: Collection[str]) -> None:
+    """See that nobody has brought samples meanwhile whose calls were counted as if they had no others."""
+    known = set(tx.query("SELECT sample_id FROM samples")["sample_id"].to_pylist())
+    if came := sorted(known.intersection(fresh)):
+        raise ConflictError(
+            f"sample {came[0]} came by another import meanwhile",
+            str(catalog.layout.root),
+            "Run the same command again",
+        )
+
+
+def _alleles(planned: Sequence[_Planned], written: Sequence[_Written]) -> dict[tuple[str, str], pa.Table]:
+    """Alleles by assembly and contig. What several files of a job bring is one row."""
     alleles: dict[tuple[str, str], list[pa.Table]] = {}
     for each, done in zip(planned, written, strict=True):
         for contig, rows in done.variants.items():
             alleles.setdefault((each.reference.name, contig), []).append(rows)
-    for tables in alleles.values():
-        tx.add_new("variants", _distinct(tables), ("reference", "variant_id"))
+    return {key: _distinct(tables) for key, tables in alleles.items()}
 
 
 def _record(tx: Transaction, job_id: str, planned: _Planned, done: _Written, sex: str | None) -> None:

@@ -1,12 +1,12 @@
--- What the samples in `counting` (cohort, sample_id, sign) have, as the transaction sees it, of each allele and where they
--- were seen: what `copies` and `seen` say of them, in sums. {here} tells of which contigs and, where they are few, of which
--- samples. Rows are summed up by genotype first. Only where alleles meet or overlap, or blocks are about, is there a need
--- to look at each sample.
+-- What the samples in `counting` (cohort, sample_id, sign) have of each allele and where they were seen: what `copies` and
+-- `seen` say of them, in sums. {here} tells of which contigs and, where they are few, of which samples; {genotypes},
+-- {variants} and {blocks} are the tables, or what is to come into them. Rows are summed up by genotype first. Only where
+-- alleles meet or overlap, or blocks are about, is there a need to look at each sample.
 CREATE OR REPLACE TEMP TABLE count_genotypes AS
 SELECT
     k.cohort, k.sign, g.reference, g.contig, g.start, g.variant_id, g.gt, g.alt_copies, g.source_id, count(*) AS n,
     min(g.record) AS first, max(g.record) AS last
-FROM lake.genotypes AS g JOIN counting AS k USING (sample_id)
+FROM {genotypes} AS g JOIN counting AS k USING (sample_id)
 WHERE {here} AND g.variant_id IS NOT NULL
 GROUP BY ALL;
 
@@ -22,10 +22,10 @@ alleles AS (
 ),
 placed AS (
     SELECT a.*, v."end", v.type IN ('symbolic', 'breakend') AS shapeless
-    FROM alleles AS a JOIN lake.variants AS v USING (reference, contig, start, variant_id)
+    FROM alleles AS a JOIN {variants} AS v USING (reference, contig, start, variant_id)
 ),
 with_blocks AS (
-    SELECT DISTINCT g.reference, g.contig FROM lake.reference_blocks AS g
+    SELECT DISTINCT g.reference, g.contig FROM {blocks} AS g
     WHERE {here} AND g.sample_id IN (SELECT sample_id FROM counting)
 )
 SELECT
@@ -44,14 +44,14 @@ WINDOW
 CREATE OR REPLACE TEMP TABLE count_others AS
 SELECT
     g.reference, g.contig, g.start, g.variant_id, g.sample_id, s."end", s.shapeless, g.gt, g.alt_copies
-FROM lake.genotypes AS g JOIN (FROM count_sites WHERE NOT lonely) AS s USING (reference, contig, start, variant_id)
+FROM {genotypes} AS g JOIN (FROM count_sites WHERE NOT lonely) AS s USING (reference, contig, start, variant_id)
 WHERE {here} AND g.sample_id IN (SELECT sample_id FROM counting);
 
 CREATE OR REPLACE TEMP TABLE count_stretches AS
 WITH
 pieces AS (
     SELECT g.reference, g.sample_id, g.contig, g.start, g."end", g.ploidy
-    FROM lake.reference_blocks AS g
+    FROM {blocks} AS g
     WHERE {here} AND g.gap IS NULL AND g.sample_id IN (SELECT sample_id FROM counting)
     UNION ALL
     SELECT reference, sample_id, contig, start, "end", lake.called_alleles(gt)

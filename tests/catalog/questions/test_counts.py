@@ -1,16 +1,20 @@
 """Counts that are kept are what counting all genotypes gives, whatever was done to them."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.counting import count_cohort
+from baselake.catalog.counting import Membership, count_cohort, count_files
 from baselake.catalog.erase.erasure import erase_sample
 from baselake.catalog.erase.keys import open_keys
 from baselake.catalog.pedigree import set_cohort
 from baselake.catalog.references import add_reference
 from baselake.catalog.upkeep.compact import compact
+from baselake.errors import ConflictError
+from baselake.ingest.vcf import imports
 from baselake.ingest.vcf.imports import ingest_vcf
 from tests.ingest.vcf.vcf_files import write_vcf
 
@@ -130,4 +134,47 @@ def test_a_cohort_that_is_not_counted_is_answered_all_the_same(flat: Catalog, tm
     assert flat.query(KEPT.format(cohort="all")).num_rows == 0
     assert flat.query(TOLD.format(cohort="all")).to_pylist() == slow
     count_cohort(flat, "all")
+    check(flat, "all")
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object]) -> None:
+    """Have something happen once, after an import has counted its files and before it takes the lock."""
+    left = [what]
+
+    def counted(*arguments: Any) -> frozenset[Membership]:
+        found = count_files(*arguments)
+        if left:
+            left.pop()()
+        return found
+
+    monkeypatch.setattr(imports, "count_files", counted)
+
+
+def test_a_cohort_that_changes_while_an_import_counts_its_files_is_counted_right(
+    flat: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = write_vcf(tmp_path / "many.vcf", MANY, ("e", "f", "g", "h"))
+    ingest_vcf(flat, [write_vcf(tmp_path / "a.vcf", SINGLE["a"], ("a",))])
+    ingest_vcf(flat, [write_vcf(tmp_path / "b.vcf", SINGLE["b"], ("b",))])
+    set_cohort(flat, "gains", ["a", "b"])
+    set_cohort(flat, "stays", ["a", "b"])
+    meanwhile(monkeypatch, lambda: count_cohort(flat, "all"))
+    ingest_vcf(flat, [many])
+    check(flat, "all", "gains", "stays")
+    meanwhile(monkeypatch, lambda: set_cohort(flat, "gains", ["b", "e", "f"]))
+    ingest_vcf(flat, [write_vcf(tmp_path / "c.vcf", SINGLE["c"], ("c",))])
+    check(flat, "all", "gains", "stays")
+
+
+def test_a_sample_that_two_imports_bring_at_once_is_refused_to_the_second(
+    flat: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its calls were counted as if it had no others."""
+    first = write_vcf(tmp_path / "a.vcf", SINGLE["a"], ("a",))
+    second = write_vcf(tmp_path / "more.vcf", ["1 71 . A G . . . GT 0/1"], ("a",))
+    meanwhile(monkeypatch, lambda: ingest_vcf(flat, [first]))
+    with pytest.raises(ConflictError, match="sample a came by another import meanwhile"):
+        ingest_vcf(flat, [second])
+    check(flat, "all")
+    ingest_vcf(flat, [second])
     check(flat, "all")
