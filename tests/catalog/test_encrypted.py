@@ -205,7 +205,7 @@ def test_a_killed_writer_leaves_no_key_behind(encrypted: Catalog, tmp_path: Path
     script = (
         "import os, signal, sys; from pathlib import Path; from baselake.catalog.catalog import connect;"
         " import baselake.catalog.job as job;"
-        " job.Job._register = lambda self, cursor: os.kill(os.getpid(), signal.SIGKILL);"
+        " job.Job.register = lambda self, cursor: os.kill(os.getpid(), signal.SIGKILL);"
         " from tests.catalog.writer_process import write_reads;"
         " write_reads(connect(Path(sys.argv[1])), 'R9', 5)"
     )
