@@ -14,7 +14,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from baselake.api import Lake, create_lake, open_lake
+from baselake.api import Lake, open_lake
+from baselake.creation import create_lake
 
 KINDS = ("plain", "encrypted")
 

@@ -99,10 +99,11 @@ def connect(
     try:
         _attach(connection, layout, config, target, options)
     except duckdb.Error as error:
+        full = "disk I/O error" in str(error) or "disk is full" in str(error)  # as SQLite has it
         raise LakeError(
             f"the catalog cannot be opened ({first_line(error)})",
             backend.where,
-            "Restore it from a backup",
+            "See that its disk works and has room" if full else "Restore it from a backup",
         ) from error
     try:
         _check_version(connection, layout)

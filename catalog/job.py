@@ -37,7 +37,8 @@ from baselake.lake.location import delete_empty_folders, delete_location
 from baselake.lake.objects import copy_file
 from baselake.lake.parquet import DataFile, TableWriter, storage_error, sync_folder
 from baselake.lake.partition import LakeLayout
-from baselake.lake.schema import ALIGNMENTS, TABLES, TableSpec, stored_name
+from baselake.lake.schema import ALIGNMENTS, TABLES, stored_name
+from baselake.lake.spec import TableSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,8 @@ from baselake.ingest._bam import Decoder
 from baselake.ingest.bam_plan import Source
 from baselake.ingest.sam_stream import BamStream, open_stream
 from baselake.lake.parquet import TableWriter
-from baselake.lake.schema import ALIGNMENTS, READ_RECORDS, TableSpec
+from baselake.lake.schema import ALIGNMENTS, READ_RECORDS
+from baselake.lake.spec import TableSpec
 from baselake.progress import Progress
 
 # Tags that aligners and what runs after them make: those that SAMtags defines so, and those that bwa, minimap2,

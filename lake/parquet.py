@@ -17,7 +17,7 @@ from baselake.lake.columns.blocks import encode_rows
 from baselake.lake.columns.codecs import NO_CONTIG, ContigBases
 from baselake.lake.keyring import destroy_keys, key_name, keyring
 from baselake.lake.qualities import bin_qualities
-from baselake.lake.schema import TableSpec
+from baselake.lake.spec import TableSpec
 
 if TYPE_CHECKING:
     from baselake.lake.encryption import EncryptedOutput

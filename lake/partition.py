@@ -28,7 +28,7 @@ from baselake.config import SETTINGS
 from baselake.errors import InputError
 
 if TYPE_CHECKING:
-    from baselake.lake.schema import TableSpec
+    from baselake.lake.spec import TableSpec
 
 # How hive-style paths spell NULL (Apache Hive; DuckDB reads it as NULL).
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"

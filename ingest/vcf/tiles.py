@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from baselake.catalog.job import Job
 from baselake.lake.parquet import TableWriter
-from baselake.lake.schema import TableSpec
+from baselake.lake.spec import TableSpec
 
 # A file that has so much is closed, and the next one begun.
 _FILE_BYTES = 128 << 20

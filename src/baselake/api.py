@@ -350,27 +350,11 @@ class Lake:
         write_report(self.catalog, chosen, assembly, Path(path))
 
     def kept_file(self, run: str, name: str) -> BinaryIO:
-        """A file that the lake keeps as it came with a run, open for reading, decrypted where it is encrypted.
+        """A file that is kept as it came with a run; see `baselake.catalog.export.kept.open_kept`."""
+        from baselake.catalog.export.kept import open_kept
 
-        Args:
-            run: the run.
-            name: the file's path in the run's folder, as in the table `objects`.
-
-        Raises:
-            NotFoundError: no such file is kept.
-            StorageError: it cannot be read.
-        """
-        from baselake.lake.location import open_location, reading
-
-        known = self.catalog.query("SELECT name, path FROM objects WHERE run_id = ? ORDER BY name", [run])
-        paths = dict(zip(known["name"].to_pylist(), known["path"].to_pylist(), strict=True))
-        if name not in paths:
-            there = f"It has {', '.join(list(paths)[:5])}" if paths else "List runs: baselake runs"
-            raise NotFoundError(f"no kept file {name!r} of run {run!r}", str(self.catalog.layout.root), there)
-        location = str(self.catalog.layout.root / paths[name])
         self.catalog.audit_read("runs file", {"run": run, "name": name})
-        with reading(location):
-            return open_location(location)
+        return open_kept(self.catalog, run, name)
 
     def describe_sample(
         self,
@@ -603,42 +587,3 @@ def open_lake(
     check_processor()
     catalog = catalogs.connect(Path(path), read_only=read_only, at=at, damaged=damaged)
     return Lake(catalog, progress)
-
-
-def create_lake(
-    path: str | os.PathLike[str],
-    *,
-    catalog: str | None = None,
-    tiers: Sequence[str] = (),
-    encrypted: bool = False,
-) -> bool:
-    """Make an empty lake in a folder; False where there is one already.
-
-    Args:
-        path: the folder; nodes that share a lake see it all.
-        catalog: URL of an empty PostgreSQL database to keep the catalog in; None: SQLite in the folder, or what the
-            lake's settings say.
-        tiers: those below the hot one, `NAME=URL` or `NAME=cold:URL`, the warmest first; those that are there already
-            stay as they are.
-        encrypted: encrypt every file from now on; `BASELAKE_KEYRING` of the environment says where its keys are to be.
-
-    Raises:
-        ConflictError: the folder holds something that is not a lake, or a lake whose catalog is elsewhere; or the
-            keyring is another lake's.
-        InputError: a URL is none, or has a password in it.
-        LakeError: the database cannot be reached.
-        StorageError: there is no keyring; or the store of a tier cannot be used: then the lake is made, and may be
-            made again.
-    """
-    from baselake.catalog.tiers.define import add_tier, tier_from_text
-    from baselake.catalog.tiers.settings import load_tiers
-
-    wanted = [tier_from_text(text) for text in tiers]
-    made = catalogs.create(Path(path), catalog=catalog, encrypted=encrypted)
-    if wanted:
-        with catalogs.connect(Path(path)) as opened:
-            there = {(tier.name, tier.url, tier.kind) for tier in load_tiers(opened.connection)}
-            for tier in wanted:
-                if (tier.name, tier.url, tier.kind) not in there:
-                    add_tier(opened, tier)
-    return made

@@ -214,7 +214,9 @@ class World:
         """Start the daemon again where the disk is too full for it to start, as systemd does; else it must live."""
         assert self.process is not None
         status = self.process.poll()
-        if status == 1 and re.search(r"^baselake: .*No space left on device", self.log[-2000:], re.MULTILINE):
+        # SQLite tells of a full disk in words of its own.
+        full = r"^baselake: .*(No space left on device|disk I/O error)"
+        if status == 1 and re.search(full, self.log[-2000:], re.MULTILINE):
             self.start()
         else:
             assert status is None, f"the daemon ended by itself, {status}\n{self.log[-6000:]}"

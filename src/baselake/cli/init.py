@@ -35,7 +35,7 @@ def command(catalog: str | None, tiers: tuple[str, ...], encrypt: bool) -> None:
     Nodes that share a lake share its folder, which may be mounted at another place on each, and the PostgreSQL
     database. The database's password comes from PGPASSWORD or ~/.pgpass.
     """
-    from baselake.api import create_lake
+    from baselake.creation import create_lake
 
     folder = lake_folder()
     made = create_lake(folder, catalog=catalog, tiers=tiers, encrypted=encrypt)

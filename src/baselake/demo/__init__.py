@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from baselake.api import Lake, create_lake, open_lake
+from baselake.api import Lake, open_lake
+from baselake.creation import create_lake
 from baselake.demo.genome import CONTIG_LENGTHS, Bases, synthetic_genome, write_fasta
 from baselake.demo.reads import Run, simulate_reads
 from baselake.demo.sequencer import write_sequenced

@@ -8,7 +8,8 @@ import pyarrow as pa
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Transaction
 from baselake.ingest.illumina.assign import _LAYOUTS, _READ_GROUPS
-from baselake.lake.schema import ALIGNMENTS, BARCODE_COUNTS, GENOTYPES, READ_RECORDS, VARIANTS, TableSpec
+from baselake.lake.schema import ALIGNMENTS, BARCODE_COUNTS, GENOTYPES, READ_RECORDS, VARIANTS
+from baselake.lake.spec import TableSpec
 
 from ..shown import decoded
 
