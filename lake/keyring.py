@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 
-from baselake.errors import ConflictError, StorageError
+from baselake.errors import ConflictError, InputError, StorageError
 from baselake.lake.store import WHICH_STORE, Store, open_store
 
 VARIABLE = "BASELAKE_KEYRING"
@@ -129,17 +129,21 @@ def begin_keyring(lake: str, where: str, keep: Callable[[str], None]) -> str:
 
     Args:
         lake: its identity; empty: it has none yet.
-        where: the lake as errors call it.
+        where: the lake's folder.
         keep: writes a new identity into the lake. What a crash after that leaves undone is done by the next call.
 
     Raises:
         ConflictError: the keyring is another lake's.
+        InputError: it lies in the lake.
         StorageError: this process has none, or its store fails.
     """
     ring = _opened()
     if ring is None:
         remedy = f"Set {VARIABLE} to an empty folder, or a prefix on S3, that is not in the lake"
         raise StorageError("there is no keyring for the keys of its files", where, remedy)
+    if f"{ring.url}/".startswith(f"{where}/"):
+        remedy = f"Set {VARIABLE} to a place that is in no copy and no backup of the lake"
+        raise InputError("the keyring lies in the lake, whose files it is to lock", ring.url, remedy)
     owner = ring.owner()
     if owner not in (None, lake):
         told, remedy = f"{VARIABLE}={ring.url}", "Choose another folder: each lake has its own"

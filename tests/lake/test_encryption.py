@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselake.errors import ConflictError, StorageError
+from baselake.errors import ConflictError, InputError, StorageError
 from baselake.lake.encryption import EncryptedOutput, decrypted
 from baselake.lake.keyring import Keyring, begin_keyring, key_name, required_keyring
 from baselake.lake.location import open_location, size_of
@@ -112,6 +112,13 @@ def test_a_keyring_is_one_lakes(ring: Keyring, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(StorageError, match="no keyring"):
         begin_keyring("", "/lake", kept.append)
     assert kept == [identity]  # nothing is written where it fails
+
+
+def test_a_keyring_does_not_lie_in_its_lake(ring: Keyring, tmp_path: Path) -> None:
+    for lake in (tmp_path, tmp_path / "keys"):
+        with pytest.raises(InputError, match="lies in the lake"):
+            begin_keyring("", str(lake), lambda lake: None)
+    begin_keyring("", str(tmp_path / "key"), lambda lake: None)
 
 
 def test_what_a_crash_left_between_is_done_by_the_next_call(ring: Keyring) -> None:
