@@ -30,10 +30,19 @@ def open_location(location: str) -> BinaryIO:
     """
     file = open_stored(location)
     try:
-        key = key_of(location)
+        return as_plain(file, location)
     except BaseException:
         file.close()
         raise
+
+
+def as_plain(file: BinaryIO, location: str) -> BinaryIO:
+    """A file that is open as it is stored, decrypted where it is encrypted.
+
+    Raises:
+        StorageError: the keyring cannot be read.
+    """
+    key = key_of(location)
     if key is None:
         return file
     from baselake.lake.encryption import decrypted  # imported here: most lakes do not need it

@@ -11,7 +11,7 @@ from xxhash import xxh3_128
 from baselake.catalog.upkeep.needed import Needed, index_text
 from baselake.errors import BaselakeError
 from baselake.lake.keyring import keyring
-from baselake.lake.location import key_of, open_location, open_stored
+from baselake.lake.location import as_plain, key_of, open_location, open_stored
 
 _PIECE = 1 << 20
 # How a Parquet file ends whose footer can be read with its key alone (Parquet modular encryption).
@@ -153,8 +153,7 @@ def _check(needed: Needed, file: BinaryIO, size: int, *, quick: bool) -> Checked
             what = f"its checksum is {summed}, not {needed.checksum}"
             return Checked(needed=needed, finding=finding(needed, "damaged", what))
     if needed.rows is not None:
-        with open_location(needed.location) as plain:
-            wrong = _footer(needed, plain)
+        wrong = _footer(needed, as_plain(file, needed.location))
         if wrong is not None:
             return Checked(needed=needed, finding=wrong)
     # The bytes are those that came: where a size is another one, it was noted wrongly.
