@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fcntl import LOCK_EX, flock
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -293,7 +293,7 @@ class Job:
                 with self._lock:
                     self._note(path)
                 if key is not None:
-                    self._keyring().put(key_name(str(path)), key)
+                    self._keyring.put(key_name(str(path)), key)
                 part.rename(path)
                 sync_folder(path.parent)
         except OSError as error:
@@ -385,8 +385,9 @@ class Job:
         """Journal a data file, and give it a key where the lake is encrypted."""
         self._note(path)
         if self._config.encrypted:
-            self._keyring().make(key_name(str(path)))
+            self._keyring.make(key_name(str(path)))
 
+    @cached_property
     def _keyring(self) -> Keyring:
         return required_keyring(self._config.encrypted, str(self._layout.root))
 
