@@ -123,7 +123,7 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
 
     known = {one.name for one in fields(Config)} - {"node", "zone"}
     values: dict[str, Any] = {}
-    catalog = keys = encrypted = ""
+    catalog = ""
     audit_reads = False
     for key, (value, where) in chosen.items():
         if key not in known:
@@ -140,11 +140,8 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
             raise InputError(f"{value!r} is no number of bins", where, f"Give {', '.join(QUALITY_BINS)}")
         if key == "quality_bins" and str(value) == "0":
             continue
-        if key == "keys":
-            keys = str(value)
-            continue
-        if key == "encrypted":
-            encrypted = str(value)
+        if key in ("keys", "encrypted"):
+            values[key] = str(value)
             continue
         try:
             number = parse_bytes(str(value)) if key == "memory_bytes" else int(str(value))
@@ -153,9 +150,7 @@ def load_config(lake: Path, environ: Mapping[str, str]) -> Config:
         if number < 1:
             raise InputError(f"{value!r} is not a positive number", where, "Give a number from 1 up")
         values[key] = number
-    config = replace(
-        default_config(), catalog=catalog, keys=keys, audit_reads=audit_reads, encrypted=encrypted, **values
-    )
+    config = replace(default_config(), catalog=catalog, audit_reads=audit_reads, **values)
     return replace(
         config, node=environ.get("BASELAKE_NODE") or config.node, zone=environ.get("BASELAKE_ZONE", "")
     )
