@@ -10,10 +10,9 @@ import threading
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fcntl import LOCK_EX, flock
 from functools import cached_property, partial
 from pathlib import Path
 from urllib.parse import quote
@@ -27,7 +26,7 @@ from baselake.catalog.catalog import Parameters
 from baselake.catalog.connection import RELEASE, duckdb_path, first_line, quoted
 from baselake.catalog.cursors import Cursors
 from baselake.catalog.files import record_files, record_forgotten_files
-from baselake.catalog.locks import try_lock
+from baselake.catalog.locks import new_locked, try_lock
 from baselake.config import Config, acting_user
 from baselake.errors import LakeError
 from baselake.lake.columns.codecs import NO_CONTIG, ContigBases
@@ -165,12 +164,11 @@ class Job:
         self._fastas: dict[str, tuple[str, Fasta] | None] = {}  # digest and FASTA of an assembly, by its name
         self._lock = threading.Lock()
         self._committed = False
-        self._recorded = True  # nothing was committed yet that would have to be
+        self._settled = True  # nothing is left to do for a transaction: the journal may go
         # A record is begun when it is committed, and nothing is erased between.
         self._erasures = _erasures(connection) if operation else None
         layout.jobs.mkdir(parents=True, exist_ok=True)
-        self._journal = open(layout.job_journal(self.id), "x")  # noqa: SIM115 - closed by _end
-        flock(self._journal, LOCK_EX)
+        self._journal = new_locked(layout.job_journal(self.id))
 
     @property
     def scratch(self) -> Path:
@@ -314,6 +312,7 @@ class Job:
         """
         with backend_of(self._layout, self._config).commit_lock(self._config.commit_timeout_seconds):
             told = self._audit_entry()  # before BEGIN: it may need a row of another table
+            self._settled = False
             try:
                 with self._cursors.one() as cursor:  # one whose block raises rolls back
                     cursor.execute("BEGIN")
@@ -330,7 +329,7 @@ class Job:
                     self.register(cursor)
                     self._tell(cursor)
                     cursor.execute("COMMIT")
-                    self._committed, self._recorded = True, False
+                    self._committed = True
             except duckdb.Error as error:
                 raise LakeError(
                     f"the catalog refused the {self._operation or 'change'} ({first_line(error)})",
@@ -339,7 +338,9 @@ class Job:
                 ) from error
             finally:
                 if not self._committed:
+                    # A disk that is full may refuse even this. Then the journal stays, and the next writer does it.
                     _remove_unregistered_inserts(self._layout, self._connection)
+                    self._settled = True
             self._record()
 
     def _record(self) -> None:
@@ -353,7 +354,7 @@ class Job:
             record_files(cursor, self._layout, checksums)
             record_audit(cursor)
             cursor.execute("COMMIT")
-            self._recorded = True
+            self._settled = True
         except (duckdb.Error, OSError) as error:
             # What was committed stands. The journal stays too, by which the next writer knows to do this.
             warnings.warn(f"checksums are left to the next writer: {error}", stacklevel=2)
@@ -446,12 +447,14 @@ class Job:
 
     def end(self) -> None:
         """Remove what the job leaves: its spilled data always, its files unless they were committed."""
-        if not self._committed:
-            _remove_unregistered(self._layout, self._connection, self.id)
-        shutil.rmtree(self._layout.job_scratch(self.id), ignore_errors=True)
-        if self._recorded:
-            self._layout.job_journal(self.id).unlink(missing_ok=True)
-        self._journal.close()
+        try:
+            if not self._committed:
+                _remove_unregistered(self._layout, self._connection, self.id)
+            shutil.rmtree(self._layout.job_scratch(self.id), ignore_errors=True)
+            if self._settled:
+                self._layout.job_journal(self.id).unlink(missing_ok=True)
+        finally:
+            self._journal.close()
 
 
 def sweep(layout: LakeLayout, connection: duckdb.DuckDBPyConnection, config: Config) -> int:
@@ -460,24 +463,27 @@ def sweep(layout: LakeLayout, connection: duckdb.DuckDBPyConnection, config: Con
     Files that DuckLake itself wrote for a transaction that died (names begin with `ducklake-`) are not in a
     journal; they are looked for only after a crash, under the commit lock, when nobody else can be writing them.
     """
-    cleared = 0
-    for journal in sorted(layout.jobs.glob("*")) if layout.jobs.is_dir() else []:
-        descriptor = try_lock(journal)
-        if descriptor is None:
-            continue
-        _remove_unregistered(layout, connection, journal.name)
-        shutil.rmtree(layout.job_scratch(journal.name), ignore_errors=True)
-        journal.unlink(missing_ok=True)
-        os.close(descriptor)
-        cleared += 1
-    if cleared:
-        with backend_of(layout, config).commit_lock(config.commit_timeout_seconds):
-            _remove_unregistered_inserts(layout, connection)
-            record_forgotten_files(connection, layout)
-            cursor = connection.cursor()
-            record_audit(cursor)
-            cursor.close()
-    return cleared
+    with ExitStack() as held:
+        dead = []
+        for journal in sorted(layout.jobs.glob("*")) if layout.jobs.is_dir() else []:
+            descriptor = try_lock(journal)
+            if descriptor is not None:
+                held.callback(os.close, descriptor)
+                dead.append(journal)
+        for journal in dead:
+            _remove_unregistered(layout, connection, journal.name)
+            shutil.rmtree(layout.job_scratch(journal.name), ignore_errors=True)
+        if dead:
+            with backend_of(layout, config).commit_lock(config.commit_timeout_seconds):
+                _remove_unregistered_inserts(layout, connection)
+                record_forgotten_files(connection, layout)
+                cursor = connection.cursor()
+                record_audit(cursor)
+                cursor.close()
+        # Last: who dies before has left the journals by which the next one does it again.
+        for journal in dead:
+            journal.unlink(missing_ok=True)
+    return len(dead)
 
 
 def _erasures(connection: duckdb.DuckDBPyConnection) -> int:

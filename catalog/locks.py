@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from baselake.errors import LakeError
 
@@ -26,7 +27,26 @@ def try_lock(path: Path) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
+    if not _is_at(descriptor, path):  # its holder removed it before letting go
+        os.close(descriptor)
+        return None
     return descriptor
+
+
+def new_locked(path: Path) -> TextIO:
+    """Make a file that is locked, open for writing.
+
+    Between making and locking, who looks for files that nobody holds may have found it and removed it: then again.
+
+    Raises:
+        OSError: it is there already, or cannot be made.
+    """
+    while True:
+        file = open(path, "x")  # noqa: SIM115 - the caller closes it
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if _is_at(file.fileno(), path):
+            return file
+        file.close()
 
 
 @contextmanager
@@ -96,3 +116,11 @@ def _sign(descriptor: int) -> None:
 
 def _holder(descriptor: int) -> str:
     return os.pread(descriptor, 32, 0).decode().strip()
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is the one at a path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

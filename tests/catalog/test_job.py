@@ -4,17 +4,23 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 
+from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Catalog, connect
+from baselake.catalog.locks import new_locked, try_lock
 from baselake.config import Config
 from baselake.errors import LakeError
 from baselake.lake.columns.blocks import encode_rows
 from baselake.lake.columns.codecs import NO_CONTIG
+from baselake.lake.partition import LakeLayout
 
 from .writer_process import reads, write_alleles, write_reads
 
@@ -100,6 +106,79 @@ def test_the_catalog_says_what_it_refuses(catalog: Catalog) -> None:
         tx.execute("INSERT INTO no_such_table VALUES (1)")
     write_reads(catalog, "R", 1)
     assert count(catalog, "read_records") == 1
+
+
+def orphan_of_ducklake(lake: Path) -> Path:
+    """A file of a transaction that died, as DuckLake names it."""
+    path = lake / "data" / "main" / "runs" / "ducklake-0000.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def test_a_sweep_that_is_cut_short_is_done_again(lake: Path, config: Config) -> None:
+    (lake / "jobs").mkdir(exist_ok=True)
+    (lake / "jobs" / "dead").touch()
+    left = orphan_of_ducklake(lake)
+    hasty = replace(config, commit_timeout_seconds=0.01)
+    with (
+        backend_of(LakeLayout(lake), config).commit_lock(1),
+        connect(lake, hasty) as catalog,
+        pytest.raises(LakeError, match="has been committing"),
+    ):
+        write_reads(catalog, "R1", 1)
+    assert left.exists()
+    with connect(lake, config) as catalog:
+        write_reads(catalog, "R2", 1)
+    assert not left.exists()
+    assert not list((lake / "jobs").iterdir())
+
+
+def test_what_cannot_be_undone_at_once_is_undone_by_the_next_writer(
+    catalog: Catalog, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk may refuse to look into the catalog: what DuckLake wrote must not be forgotten with the journal."""
+
+    def refused(connection: object) -> set[str]:
+        raise duckdb.IOException("disk I/O error")
+
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(duckdb.IOException, match="disk"),
+        catalog.record() as tx,
+    ):
+        left = orphan_of_ducklake(lake)
+        patch.setattr("baselake.catalog.job._registered", refused)
+        tx.execute("INSERT INTO no_such_table VALUES (1)")
+    assert left.exists()
+    write_reads(catalog, "R", 1)
+    assert not left.exists()
+    assert not list((lake / "jobs").iterdir())
+
+
+def test_no_journal_is_ever_without_its_holder(tmp_path: Path) -> None:
+    """A sweep that takes a new journal for a dead one's, between its making and its locking, costs one try more."""
+    stop = threading.Event()
+
+    def sweep_always() -> None:
+        while not stop.is_set():
+            for path in tmp_path.iterdir():
+                descriptor = try_lock(path)
+                if descriptor is not None:
+                    path.unlink()
+                    os.close(descriptor)
+
+    sweeper = threading.Thread(target=sweep_always)
+    sweeper.start()
+    try:
+        for number in range(3000):
+            path = tmp_path / str(number)
+            with new_locked(path):
+                assert path.exists()
+                path.unlink()
+    finally:
+        stop.set()
+        sweeper.join()
 
 
 def test_an_allele_is_added_once(catalog: Catalog) -> None:
