@@ -167,8 +167,11 @@ class Job:
         self._settled = True  # nothing is left to do for a transaction: the journal may go
         # A record is begun when it is committed, and nothing is erased between.
         self._erasures = _erasures(connection) if operation else None
-        layout.jobs.mkdir(parents=True, exist_ok=True)
-        self._journal = new_locked(layout.job_journal(self.id))
+        try:
+            layout.jobs.mkdir(parents=True, exist_ok=True)
+            self._journal = new_locked(layout.job_journal(self.id))
+        except OSError as error:
+            raise storage_error(error, layout.job_journal(self.id)) from error
 
     @property
     def scratch(self) -> Path:

@@ -1,5 +1,6 @@
 """A job's work becomes visible whole or not at all, however it ends, beside any number of others."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Catalog, connect
 from baselake.catalog.locks import new_locked, try_lock
 from baselake.config import Config
-from baselake.errors import LakeError
+from baselake.errors import LakeError, StorageError
 from baselake.lake.columns.blocks import encode_rows
 from baselake.lake.columns.codecs import NO_CONTIG
 from baselake.lake.partition import LakeLayout
@@ -154,6 +155,17 @@ def test_what_cannot_be_undone_at_once_is_undone_by_the_next_writer(
     write_reads(catalog, "R", 1)
     assert not left.exists()
     assert not list((lake / "jobs").iterdir())
+
+
+def test_a_disk_too_full_for_a_journal_is_told_as_such(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("baselake.catalog.job.new_locked", refused)
+    with pytest.raises(StorageError, match=r"No space left on device.*Free space"):
+        write_reads(catalog, "R", 1)
 
 
 def test_no_journal_is_ever_without_its_holder(tmp_path: Path) -> None:
