@@ -63,7 +63,8 @@ class Catalog:
         self._lease: Lease | None = None
         self._cursors = Cursors(attached.connection)
         self._remote = Remote(attached.connection, layout)
-        self._remote.prepare()
+        with self.reading():
+            self._remote.prepare()
 
     def query(self, sql: str, params: Parameters = ()) -> pa.Table:
         """All rows of a query, whose parameters are given by place (`?`) or by name (`$name`).
@@ -72,10 +73,11 @@ class Catalog:
             LakeError: the snapshot that is looked at has not the tables of this release.
             StorageError: a file that it reads is on a store that does not answer, or must be recalled first.
         """
-        self._remote.prepare()
         try:
-            with self.reading(), self._cursors.one() as cursor:
-                return cursor.execute(sql, params).to_arrow_table()
+            with self.reading():
+                self._remote.prepare()
+                with self._cursors.one() as cursor:
+                    return cursor.execute(sql, params).to_arrow_table()
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             if self.at is None:
                 raise
@@ -104,7 +106,8 @@ class Catalog:
         Raises:
             StorageError: as `query`, also while the batches are read.
         """
-        self._remote.prepare()
+        with self.reading():
+            self._remote.prepare()
         cursor = self._cursors.new()
         for name, table in (tables or {}).items():
             # A copy of its own: DuckDB 1.5 fails where it would push a join's bloom filter into an Arrow scan.
@@ -150,9 +153,9 @@ class Catalog:
             InputError: the text is not SQL that this lake can answer.
             StorageError: a file that it reads cannot be read now. Fetching its rows is done within `reading`.
         """
-        self._remote.prepare()
         try:
             with self.reading():
+                self._remote.prepare()
                 return self._cursors.new().sql(sql)
         except duckdb.Error as error:
             text = str(error).strip()
@@ -166,14 +169,19 @@ class Catalog:
         """A block that fetches rows: what DuckDB says of a file that it cannot read becomes an error that helps.
 
         Raises:
-            StorageError: a file is on a store that does not answer, or must be recalled first.
+            StorageError: a file is on a store that does not answer, or must be recalled first; the catalog's disk is
+                full or fails.
         """
         try:
             yield
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             if isinstance(error, BaselakeError):
                 raise
-            explained = self._decoder.failure(error) or self._remote.explained(error)
+            explained = (
+                self._decoder.failure(error)
+                or self._remote.explained(error)
+                or connections.disk_failure(error, str(self.layout.root))
+            )
             if explained is None:
                 raise
             raise explained from error
@@ -203,13 +211,18 @@ class Catalog:
 
         if self.read_only:
             raise LakeError("the lake is open for reading only", str(self.layout.root), "Open it for writing")
-        self._remote.prepare()
-        sweep(self.layout, self._connection, self.config)
-        job = Job(self.layout, self._cursors, self._connection, self.config, operation, parameters or {})
         try:
-            yield job
-        finally:
-            job.end()
+            self._remote.prepare()
+            sweep(self.layout, self._connection, self.config)
+            job = Job(self.layout, self._cursors, self._connection, self.config, operation, parameters or {})
+            try:
+                yield job
+            finally:
+                job.end()
+        except duckdb.Error as error:
+            if failure := connections.disk_failure(error, str(self.layout.root)):
+                raise failure from error
+            raise
 
     @contextmanager
     def record(self) -> "Iterator[Transaction]":

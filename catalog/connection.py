@@ -17,7 +17,7 @@ from baselake.catalog.extensions import open_duckdb
 from baselake.catalog.files import record_forgotten_files, record_old_files
 from baselake.catalog.snapshots import At, find_snapshot
 from baselake.config import Config, load_config
-from baselake.errors import ConflictError, LakeError, NotFoundError
+from baselake.errors import ConflictError, LakeError, NotFoundError, StorageError
 from baselake.lake.keyring import required_keyring
 from baselake.lake.location import ENCRYPTED
 from baselake.lake.partition import LakeLayout
@@ -27,6 +27,8 @@ SCHEMA_VERSION = 13
 # Tables of a backup that are no part of the catalog begin so.
 BACKUP_TABLES = "baselake_backup_of_"
 _SQL = Path(__file__).parent / "sql"
+# The first three are SQLite's; of them the last means that it cannot make its log.
+_DISK_FAILS = re.compile("disk I/O error|disk is full|unable to open database file|No space left on device")
 
 
 def find_lake(lake: Path, config: Config | None = None) -> tuple[LakeLayout, Config]:
@@ -99,15 +101,16 @@ def connect(
     try:
         _attach(connection, layout, config, target, options)
     except duckdb.Error as error:
-        full = "disk I/O error" in str(error) or "disk is full" in str(error)  # as SQLite has it
-        raise LakeError(
-            f"the catalog cannot be opened ({first_line(error)})",
-            backend.where,
-            "See that its disk works and has room" if full else "Restore it from a backup",
+        raise disk_failure(error, backend.where) or LakeError(
+            f"the catalog cannot be opened ({first_line(error)})", backend.where, "Restore it from a backup"
         ) from error
     try:
         _check_version(connection, layout)
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
+        if failure := disk_failure(error, backend.where):
+            raise failure from error
+        if not isinstance(error, duckdb.IOException):
+            raise
         if not damaged:
             raise LakeError(
                 f"the table that tells its release cannot be read ({first_line(error)})",
@@ -357,6 +360,22 @@ def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
         [database],
     ).fetchall()
     return [name for (name,) in rows]
+
+
+def disk_failure(error: BaseException, where: str) -> StorageError | None:
+    """What to raise for an error that says that the disk of the catalog is full or fails; None for another one.
+
+    Args:
+        error: of DuckDB.
+        where: the catalog.
+    """
+    if not isinstance(error, duckdb.Error) or not _DISK_FAILS.search(str(error)):
+        return None
+    return StorageError(
+        f"the catalog's disk is full or fails ({first_line(error)})",
+        where,
+        "See that it works and has room, then run the same command again",
+    )
 
 
 def first_line(error: BaseException) -> str:

@@ -111,6 +111,10 @@ def _known(
     catalog: Catalog, needed: Collection[Needed], vouched: Callable[[Catalog], Collection[str]]
 ) -> set[Path]:
     known = {Path(file.location) for file in needed}
+    for assembly in [path for path in known if path.suffix == ".fa"]:
+        known.update(
+            assembly.parent.glob(f"{assembly.stem}.*.mmi")
+        )  # indexes that aligning makes of it and keeps
     known |= {Path(str(file["location"])) for file in scheduled_files(catalog)}
     return known | {Path(location) for location in vouched(catalog)}
 

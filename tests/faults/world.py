@@ -214,8 +214,7 @@ class World:
         """Start the daemon again where the disk is too full for it to start, as systemd does; else it must live."""
         assert self.process is not None
         status = self.process.poll()
-        # SQLite tells of a full disk in words of its own.
-        full = r"^baselake: .*(No space left on device|disk I/O error)"
+        full = r"^baselake: .*(No space left on device|disk is full or fails)"
         if status == 1 and re.search(full, self.log[-2000:], re.MULTILINE):
             self.start()
         else:

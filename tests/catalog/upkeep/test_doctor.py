@@ -239,6 +239,16 @@ def test_what_others_answer_for_is_no_orphan(opened: Catalog) -> None:
     assert examine(opened, others=others).findings == []
 
 
+def test_an_index_for_aligning_belongs_to_its_assembly(opened: Catalog, tmp_path: Path) -> None:
+    with a_filled_lake(opened, tmp_path):
+        (fasta,) = opened.layout.references.glob("*.fa")
+        fasta.with_suffix(".sr.mmi").write_bytes(b"index")
+        fasta.with_name("of-no-assembly.sr.mmi").write_bytes(b"index")
+        (found,) = examine(opened).findings
+        assert (found.kind, Path(found.path).name) == ("orphan", "of-no-assembly.sr.mmi")
+        fasta.with_name("of-no-assembly.sr.mmi").unlink()
+
+
 def test_a_job_of_a_node_that_never_came_back_is_cleared_up_after(opened: Catalog) -> None:
     left = opened.layout.data / "main" / "runs" / "20200101T000000-0123456789ab-0001.parquet"
     left.parent.mkdir(parents=True, exist_ok=True)
