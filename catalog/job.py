@@ -39,6 +39,7 @@ from baselake.lake.parquet import DataFile, TableWriter, storage_error, sync_fol
 from baselake.lake.partition import LakeLayout
 from baselake.lake.schema import ALIGNMENTS, TABLES, stored_name
 from baselake.lake.spec import TableSpec
+from baselake.lake.spills import SpillCipher
 
 _BEGUN = "%Y%m%dT%H%M%S"  # how jobs' identifiers begin, UTC
 
@@ -312,6 +313,11 @@ class Job:
         with self._lock:
             self._objects.append(stored)
         return stored
+
+    @cached_property
+    def cipher(self) -> SpillCipher | None:
+        """What hides the job's spilled data in an encrypted lake; None: the lake is not."""
+        return SpillCipher() if self._config.encrypted else None
 
     @contextmanager
     def commit(self) -> Iterator[Transaction]:
