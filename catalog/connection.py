@@ -23,7 +23,7 @@ from baselake.lake.location import ENCRYPTED
 from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.4.0"
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 15
 # Tables of a backup that are no part of the catalog begin so.
 BACKUP_TABLES = "baselake_backup_of_"
 _SQL = Path(__file__).parent / "sql"

@@ -27,6 +27,7 @@ from baselake.catalog.connection import RELEASE, disk_failure, duckdb_path, firs
 from baselake.catalog.cursors import Cursors
 from baselake.catalog.files import record_files, record_forgotten_files
 from baselake.catalog.locks import new_locked, try_lock
+from baselake.catalog.objects import object_places
 from baselake.config import Config, acting_user
 from baselake.errors import LakeError
 from baselake.lake.columns.codecs import NO_CONTIG, ContigBases
@@ -38,6 +39,9 @@ from baselake.lake.parquet import DataFile, TableWriter, storage_error, sync_fol
 from baselake.lake.partition import LakeLayout
 from baselake.lake.schema import ALIGNMENTS, TABLES, stored_name
 from baselake.lake.spec import TableSpec
+from baselake.lake.spills import SpillCipher
+
+_BEGUN = "%Y%m%dT%H%M%S"  # how jobs' identifiers begin, UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,14 @@ class StoredObject:
     path: str
     bytes: int
     sha256: str
+
+
+def begun_at(job_id: str | None) -> int | None:
+    """When a job began, in seconds since 1970, as its identifier says; None: it does not."""
+    try:
+        return int(datetime.strptime(f"{(job_id or '')[:15]}+0000", f"{_BEGUN}%z").timestamp())
+    except ValueError:
+        return None
 
 
 class Transaction:
@@ -141,7 +153,7 @@ class Job:
         parameters: Mapping[str, object],
     ) -> None:
         self.started = datetime.now(UTC)
-        self.id = f"{self.started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"
+        self.id = f"{self.started:{_BEGUN}}-{uuid.uuid4().hex[:12]}"
         self.inputs: list[str] = []
         self.bytes_near = 0
         self.bytes_far = 0
@@ -286,9 +298,10 @@ class Job:
         key = new_key() if self._config.encrypted else None
         size, sha256 = copy_file(source, part, key)
         path = self._layout.object_file(run_id, name, sha256)
+        relative = str(path.relative_to(self._layout.root))
         try:
-            if path.is_file():
-                # Some snapshot has this content under this name already: not ours to remove.
+            if path.is_file() or object_places(self._connection, relative):
+                # Some snapshot has this content under this name already, here or on another tier: not ours to remove.
                 part.unlink()
             else:
                 with self._lock:
@@ -299,10 +312,15 @@ class Job:
                 sync_folder(path.parent)
         except OSError as error:
             raise storage_error(error, path) from error
-        stored = StoredObject(path=str(path.relative_to(self._layout.root)), bytes=size, sha256=sha256)
+        stored = StoredObject(path=relative, bytes=size, sha256=sha256)
         with self._lock:
             self._objects.append(stored)
         return stored
+
+    @cached_property
+    def cipher(self) -> SpillCipher | None:
+        """What hides the job's spilled data in an encrypted lake; None: the lake is not."""
+        return SpillCipher() if self._config.encrypted else None
 
     @contextmanager
     def commit(self) -> Iterator[Transaction]:
@@ -513,7 +531,7 @@ def _remove_unregistered(layout: LakeLayout, connection: duckdb.DuckDBPyConnecti
     paths = [layout.root / line.rstrip("\n") for line in lines if line.endswith("\n")]
     objects = [path for path in paths if path.is_relative_to(layout.objects)]
     known = _registered(connection) if len(paths) > len(objects) else set()
-    kept = {layout.root / path for path in _kept(connection, job_id)} if objects else set()
+    kept = {layout.root / path for path in _kept(connection)} if objects else set()
     for path in paths:
         if path.name not in known and path not in kept:
             # With the folders of its partition that are empty then: they may name a sample that was erased since.
@@ -534,10 +552,11 @@ def _registered(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {path.rsplit("/", 1)[-1] for (path,) in rows}
 
 
-def _kept(connection: duckdb.DuckDBPyConnection, job_id: str) -> set[str]:
-    """Paths, relative to the lake, of what a job committed, as any snapshot's lineage tells.
+def _kept(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Paths, relative to the lake, of what jobs committed, as any snapshot's lineage tells.
 
-    An object may have been replaced since, or the lake restored to a time before the job: earlier snapshots have it.
+    An object may have been replaced since, or the lake restored to a time before the job: earlier snapshots have it. Or
+    another job has found it there, and committed it.
     """
     cursor = connection.cursor()
     ((first, newest),) = cursor.execute(
@@ -545,10 +564,8 @@ def _kept(connection: duckdb.DuckDBPyConnection, job_id: str) -> set[str]:
         " WHERE table_name = 'lineage')), max(snapshot_id) FROM __ducklake_metadata_lake.ducklake_snapshot"
     ).fetchall()
     rows = cursor.execute(
-        f"SELECT unnest(outputs) FROM (SELECT job_id, outputs FROM lake.lineage AT (VERSION => {first}) UNION ALL"
-        f" SELECT job_id, outputs FROM ducklake_table_insertions('lake', 'main', 'lineage', {first}, {newest}))"
-        " WHERE job_id = ?",
-        [job_id],
+        f"SELECT DISTINCT unnest(outputs) FROM (SELECT outputs FROM lake.lineage AT (VERSION => {first}) UNION ALL"
+        f" SELECT outputs FROM ducklake_table_insertions('lake', 'main', 'lineage', {first}, {newest}))",
     ).fetchall()
     cursor.close()
     return {path for (path,) in rows}

@@ -27,6 +27,7 @@ from baselake.catalog.connection import duckdb_path
 from baselake.catalog.files import record_forgotten_files
 from baselake.catalog.job import Job
 from baselake.catalog.metadata import metadata_change
+from baselake.catalog.objects import object_location, object_places
 from baselake.catalog.snapshots import At, find_snapshot
 from baselake.config import acting_user
 from baselake.errors import ConflictError, LakeError, NotFoundError
@@ -173,7 +174,6 @@ def _require_restorable(catalog: Catalog, cursor: duckdb.DuckDBPyConnection, the
 
 def _require_files(catalog: Catalog, then: int, old: list[dict[str, Any]]) -> None:
     """Whether everything that a snapshot had and the newest has not is still there."""
-    root = catalog.layout.root
     places = [
         stored_location(row[name].removeprefix("cold:"))
         for row in old
@@ -181,7 +181,8 @@ def _require_files(catalog: Catalog, then: int, old: list[dict[str, Any]]) -> No
         if row[name]
     ]
     kept = catalog.query(f"SELECT path FROM objects AT (VERSION => {then})")["path"].to_pylist()
-    places += [str(root / path) for path in kept]
+    elsewhere = object_places(catalog.connection)
+    places += [object_location(catalog.layout, path, elsewhere) for path in kept]
     digests = catalog.query(f'SELECT digest FROM "references" AT (VERSION => {then})')["digest"].to_pylist()
     places += [str(catalog.layout.reference_fasta(digest)) for digest in digests]
     missing = [place for place in places if not location_exists(place)]

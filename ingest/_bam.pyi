@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class Decoder:
         bin_shift: int,
         scratch: str,
         memory_bytes: int,
+        cipher: Callable[[str, int, memoryview], None] | None = None,
     ) -> None: ...
     def begin_file(self, *, read_group_id: str, sample: int, run_id: str) -> None: ...
     def feed(self, chunk: bytes | memoryview) -> Problem | None: ...

@@ -89,11 +89,12 @@ class Decoder {
 
     Decoder(std::vector<std::string> contigs, std::vector<bool> placeable, const NamedGroups& groups,
             const std::vector<std::string>& aligner_tags, const std::string& order, int bin_shift,
-            const std::string& scratch, size_t memory)
+            const std::string& scratch, size_t memory, const py::object& cipher)
         : contigs_(std::move(contigs)), placeable_(std::move(placeable)), aligner_tags_(aligner_tags),
-          bin_shift_(bin_shift), collator_(scratch + "/mates", memory / 2) {
+          bin_shift_(bin_shift), collator_(scratch + "/mates", spill_cipher(cipher), memory / 2) {
         if (placeable_.size() != contigs_.size()) throw std::invalid_argument("placeable must have one entry a contig");
-        if (order == "sort") sorter_ = std::make_unique<Sorter>(scratch + "/records", memory / 2);
+        if (order == "sort")
+            sorter_ = std::make_unique<Sorter>(scratch + "/records", spill_cipher(cipher), memory / 2);
         else if (order != "stream") throw std::invalid_argument("order must be stream or sort");
         for (const auto& [id, read_group_id, sample] : groups) {
             by_id_.emplace(id, static_cast<uint32_t>(groups_.size()));
@@ -350,9 +351,11 @@ PYBIND11_MODULE(_bam, module) {
     });
     py::class_<Decoder>(module, "Decoder")
         .def(py::init<std::vector<std::string>, std::vector<bool>, const Decoder::NamedGroups&,
-                      const std::vector<std::string>&, const std::string&, int, const std::string&, size_t>(),
+                      const std::vector<std::string>&, const std::string&, int, const std::string&, size_t,
+                      const py::object&>(),
              py::kw_only(), py::arg("contigs"), py::arg("placeable"), py::arg("groups"), py::arg("aligner_tags"),
-             py::arg("order"), py::arg("bin_shift"), py::arg("scratch"), py::arg("memory_bytes"))
+             py::arg("order"), py::arg("bin_shift"), py::arg("scratch"), py::arg("memory_bytes"),
+             py::arg("cipher") = py::none())
         .def("begin_file", &Decoder::begin_file, py::kw_only(), py::arg("read_group_id"), py::arg("sample"),
              py::arg("run_id"))
         .def("feed",

@@ -15,7 +15,8 @@ class Collator {
   public:
     using Held = std::unique_ptr<uint8_t[]>;
 
-    Collator(std::string spill_path, size_t memory) : spill_(std::move(spill_path)), memory_(memory) {}
+    Collator(std::string spill_path, SpillCipher cipher, size_t memory)
+        : spill_(std::move(spill_path), std::move(cipher)), memory_(memory) {}
 
     // The mate that waits for this record, or nothing, after which this record waits for its mate.
     Held match(const Record& record, uint32_t group) {

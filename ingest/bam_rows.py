@@ -109,6 +109,7 @@ def write_rows(
         bin_shift=_BIN_SHIFT,
         scratch=str(job.scratch),
         memory_bytes=memory_bytes,
+        cipher=job.cipher,
     )
     written = Written()
     with _Tables(job, first, samples, written) as tables:

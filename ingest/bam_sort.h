@@ -16,7 +16,8 @@ inline uint64_t place_of(const uint8_t* raw) {
 
 class Sorter {
   public:
-    Sorter(std::string spill_path, size_t memory) : spill_(std::move(spill_path)), memory_(memory) {}
+    Sorter(std::string spill_path, SpillCipher cipher, size_t memory)
+        : spill_(std::move(spill_path), std::move(cipher)), memory_(memory) {}
 
     void add(const Waiting& record) {
         order_.push_back({place_of(record.raw), held_.size()});

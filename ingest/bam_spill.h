@@ -7,8 +7,10 @@
 #include <cerrno>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "ingest/bam_record.h"
+#include "lake/spill_cipher.h"
 
 namespace baselake::bam {
 
@@ -30,7 +32,7 @@ struct Waiting {
 
 class SpillFile {
   public:
-    explicit SpillFile(std::string path) : path_(std::move(path)) {}
+    SpillFile(std::string path, SpillCipher cipher) : path_(std::move(path)), cipher_(std::move(cipher)) {}
     SpillFile(const SpillFile&) = delete;
     SpillFile& operator=(const SpillFile&) = delete;
     ~SpillFile() {
@@ -41,6 +43,12 @@ class SpillFile {
     // Throws std::system_error when the disk is full or fails.
     void append(const uint8_t* data, size_t bytes) {
         if (file_ < 0) open();
+        std::vector<uint8_t> hidden;
+        if (cipher_ && bytes) {
+            hidden.assign(data, data + bytes);
+            cipher_(path_, size_, hidden.data(), bytes);
+            data = hidden.data();
+        }
         while (bytes) {
             const ssize_t done = ::pwrite(file_, data, bytes, static_cast<off_t>(size_));
             if (done < 0 && errno != EINTR) fail();
@@ -50,7 +58,10 @@ class SpillFile {
             size_ += static_cast<uint64_t>(done);
         }
     }
-    void read(uint64_t offset, uint8_t* into, size_t bytes) const {
+    void read(const uint64_t from, uint8_t* const whole, const size_t size) const {
+        uint64_t offset = from;
+        uint8_t* into = whole;
+        size_t bytes = size;
         while (bytes) {
             const ssize_t done = ::pread(file_, into, bytes, static_cast<off_t>(offset));
             if (done == 0) throw std::system_error(EIO, std::generic_category(), path_);
@@ -60,6 +71,7 @@ class SpillFile {
             bytes -= static_cast<size_t>(done);
             offset += static_cast<uint64_t>(done);
         }
+        if (cipher_ && size) cipher_(path_, from, whole, size);
     }
 
   private:
@@ -71,6 +83,7 @@ class SpillFile {
     [[noreturn]] void fail() const { throw std::system_error(errno, std::generic_category(), path_); }
 
     std::string path_;
+    SpillCipher cipher_;
     int file_ = -1;
     uint64_t size_ = 0;
 };

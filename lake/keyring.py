@@ -181,8 +181,8 @@ def required_keyring(lake: str, where: str) -> Keyring:
 
 
 def key_name(location: str) -> str:
-    """The name by which a file has its key, wherever it lies: names of data files are unique in the lake, those of
-    kept objects in their run's folder.
+    """The name by which a file is known, and has its key, wherever it lies: names of data files are unique in the lake,
+    those of kept files in their run's folder, so that theirs is `objects/RUN/NAME`.
     """
     parts = location.split("/")
     return "/".join(parts[-3:]) if parts[-3:-2] == ["objects"] else parts[-1]

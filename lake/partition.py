@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # How hive-style paths spell NULL (Apache Hive; DuckDB reads it as NULL).
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 NAME_MAX = 255  # bytes in one path element (ext4, XFS, NFS)
+OBJECTS = "objects"  # the folder of kept files, on every tier, and the table that tells of them
 _DIGEST_LENGTH = 16  # hexadecimal digits: 64 bits, beside the name, tell a run's files apart
 
 
@@ -92,7 +93,7 @@ class LakeLayout:
 
     @property
     def objects(self) -> Path:
-        return self.root / "objects"
+        return self.root / OBJECTS
 
     @property
     def jobs(self) -> Path:
@@ -174,6 +175,16 @@ class LakeLayout:
 def table_folder(table: str) -> str:
     """Where a table's files are, relative to the hot tier and to every other."""
     return f"main/{table}/"
+
+
+def is_object(path: str) -> bool:
+    """Whether a file is a kept one, by its path on any tier."""
+    return path.startswith(f"{OBJECTS}/")
+
+
+def object_run(path: str) -> str:
+    """The run of a kept file, by its path, relative or absolute, or its URL."""
+    return unquote(path.split("/")[-2])
 
 
 def partition_values(path: str) -> dict[str, str | None]:

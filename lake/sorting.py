@@ -9,9 +9,12 @@ to be guessed beforehand. A table is then made from its row range of every run.
 The sort is stable: rows of equal position keep the order in which they were added.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, overload
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +22,7 @@ import pyarrow.compute as pc
 
 from baselake.errors import InputError
 from baselake.lake.parquet import storage_error
+from baselake.lake.spills import SpillCipher
 
 # Arrow bytes of one output table. Alignments shrink about five times from Arrow to Parquet, which makes
 # files of 50-150 MB: large enough to read fast, small enough to move between tiers and to rewrite.
@@ -29,6 +33,7 @@ _TABLE_BYTES = 640 << 20
 _RUN_BYTES = 1 << 28
 _BATCH_BYTES = 1 << 20
 _CONTIG_SHIFT = 32
+_BLOCK = 512  # numbers of an encrypted file that are read at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,20 +43,27 @@ class _Run:
     Attributes:
         path: Arrow IPC file.
         batch_rows: rows in each of its record batches, but the last.
-        keys: int64, memory-mapped; the sorted key of every row.
-        sizes: int64, memory-mapped; entry i is the bytes of all rows before row i; one more entry than keys.
+        keys: int64; the sorted key of every row.
+        sizes: int64; entry i is the bytes of all rows before row i; one more entry than keys.
+        cipher: by which the file is read; None: it is plain.
     """
 
     path: Path
     batch_rows: int
-    keys: np.ndarray
-    sizes: np.ndarray
+    keys: "_Numbers"
+    sizes: "_Numbers"
+    cipher: SpillCipher | None
 
     def rows(self, first: int, last: int) -> Iterator[pa.RecordBatch]:
         """Yields rows `first` to `last` (half-open), reading one record batch at a time."""
         if first == last:
             return
-        with pa.OSFile(str(self.path)) as file:
+        cipher = self.cipher
+        with (
+            pa.OSFile(str(self.path))
+            if cipher is None
+            else pa.PythonFile(cipher.read_from(self.path), "r") as file
+        ):
             reader = pa.ipc.open_file(file)
             for index in range(first // self.batch_rows, (last - 1) // self.batch_rows + 1):
                 batch = reader.get_batch(index)
@@ -59,6 +71,49 @@ class _Run:
                 a, b = max(first - offset, 0), min(last - offset, batch.num_rows)
                 # A slice would keep the whole batch alive, once for every run of a narrow range.
                 yield batch if b - a == batch.num_rows else batch.take(pa.array(np.arange(a, b)))
+
+
+class _Numbers(Protocol):
+    """Ascending int64 on disk, of which little is in memory."""
+
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, at: int) -> np.int64: ...
+    @overload
+    def __getitem__(self, at: slice) -> np.ndarray: ...
+    def searchsorted(self, value: int, /) -> np.intp:
+        """The place of the first number that is not less."""
+
+
+class _Hidden:
+    """Such numbers in an encrypted file; those at the beginning of each of its blocks are in memory."""
+
+    def __init__(self, path: Path, values: np.ndarray, cipher: SpillCipher) -> None:
+        with closing(cipher.write_to(path)) as file:
+            file.write(values.astype(np.int64).tobytes())
+        self._file = cipher.read_from(path)
+        self._first = values[::_BLOCK].copy()
+        self._count = len(values)
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, at: int) -> np.int64: ...
+    @overload
+    def __getitem__(self, at: slice) -> np.ndarray: ...
+    def __getitem__(self, at: int | slice) -> "np.int64 | np.ndarray":
+        first, last, _ = at.indices(self._count) if isinstance(at, slice) else (at, at + 1, 1)
+        with self._lock:
+            self._file.seek(8 * first)
+            found = np.frombuffer(self._file.read(8 * max(0, last - first)), np.int64)
+        return found if isinstance(at, slice) else np.int64(found[0])
+
+    def searchsorted(self, value: int, /) -> np.intp:
+        block = max(0, int(self._first.searchsorted(value)) - 1)
+        begin = block * _BLOCK
+        return np.intp(begin + self[begin : begin + _BLOCK].searchsorted(value))
 
 
 class SpillSorter:
@@ -69,12 +124,19 @@ class SpillSorter:
         schema: of the rows; needs `contig` (string) and `start` (int32), any other columns go along.
         contig_order: all contig names, in the order wanted.
         memory_bytes: bound on the bytes held at any time, but for single rows larger than that.
+        cipher: hides what is spilled; None: it is plain.
     """
 
     def __init__(
-        self, scratch: Path, schema: pa.Schema, contig_order: Sequence[str], memory_bytes: int
+        self,
+        scratch: Path,
+        schema: pa.Schema,
+        contig_order: Sequence[str],
+        memory_bytes: int,
+        cipher: SpillCipher | None = None,
     ) -> None:
         self._scratch = scratch
+        self._cipher = cipher
         self._schema = schema
         self._contigs = pa.array(contig_order, pa.string())
         self._run_bytes = max(1, min(memory_bytes // 4, _RUN_BYTES))
@@ -157,7 +219,9 @@ class SpillSorter:
         path = stem.with_suffix(".arrow")
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         with (
-            pa.OSFile(str(path), "wb") as file,
+            pa.OSFile(str(path), "wb")
+            if self._cipher is None
+            else pa.PythonFile(self._cipher.write_to(path), "w") as file,
             pa.ipc.new_file(file, self._schema, options=options) as writer,
         ):
             for batch in table.to_batches(max_chunksize=batch_rows):
@@ -165,9 +229,17 @@ class SpillSorter:
         return _Run(
             path=path,
             batch_rows=batch_rows,
-            keys=_mapped(stem.with_suffix(".keys.npy"), keys),
-            sizes=_mapped(stem.with_suffix(".sizes.npy"), sizes),
+            keys=self._on_disk(stem.with_suffix(".keys.npy"), keys),
+            sizes=self._on_disk(stem.with_suffix(".sizes.npy"), sizes),
+            cipher=self._cipher,
         )
+
+    def _on_disk(self, path: Path, values: np.ndarray) -> _Numbers:
+        if self._cipher is not None:
+            return _Hidden(path, values, self._cipher)
+        np.save(path, values)
+        mapped: np.ndarray = np.load(path, mmap_mode="r")
+        return mapped
 
     def _bytes(self, low: int, high: int) -> int:
         return sum(int(run.sizes[last] - run.sizes[first]) for run, first, last in self._ranges(low, high))
@@ -175,7 +247,7 @@ class SpillSorter:
     def _cut(self, low: int, end: int, wanted: int) -> int:
         """Finds the largest key in (low, end] with at most `wanted` bytes before it, but past one key."""
         first = min(
-            int(run.keys[at]) for run in self._runs if (at := np.searchsorted(run.keys, low)) < len(run.keys)
+            int(run.keys[at]) for run in self._runs if (at := int(run.keys.searchsorted(low))) < len(run.keys)
         )
         low, fits, beyond = first, first + 1, end + 1
         while beyond - fits > 1:
@@ -188,8 +260,7 @@ class SpillSorter:
 
     def _ranges(self, low: int, high: int) -> Iterator[tuple[_Run, int, int]]:
         for run in self._runs:
-            first, last = np.searchsorted(run.keys, (low, high))
-            yield run, int(first), int(last)
+            yield run, int(run.keys.searchsorted(low)), int(run.keys.searchsorted(high))
 
     def _load(self, low: int, high: int) -> pa.Table:
         ranges = list(self._ranges(low, high))
@@ -231,8 +302,3 @@ def _row_bytes(table: pa.Table) -> np.ndarray:
         else:
             sizes += max(1, column.type.bit_width // 8)
     return sizes
-
-
-def _mapped(path: Path, values: np.ndarray) -> np.ndarray:
-    np.save(path, values)
-    return np.load(path, mmap_mode="r")

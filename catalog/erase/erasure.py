@@ -49,6 +49,7 @@ from baselake.catalog.erase.subject import Subject
 from baselake.catalog.erase.work import Destroyed, Work, begin_work, unfinished_works, with_progress
 from baselake.catalog.job import Job
 from baselake.catalog.locks import held_lock
+from baselake.catalog.objects import object_location, object_places
 from baselake.catalog.tiers.placement import mover_lock
 from baselake.catalog.tiers.removals import pending_removals
 from baselake.errors import LakeError, NotFoundError
@@ -183,7 +184,8 @@ def _take_away(catalog: Catalog, plan: Plan, work: Work, who: str, progress: Pro
                 (names for each in decisions if (names := names_in(catalog, each)) is not None),
             )
             gone = old_locations(replaced, plan.loose)
-            gone += [str(catalog.layout.root / path) for path, _ in kept]
+            places = object_places(catalog.connection)
+            gone += [object_location(catalog.layout, path, places) for path, _ in kept]
             gone += _superseded(catalog, gone)
             work = _noted(work, plan, decisions, replaced, gone)
             work.save()
@@ -191,7 +193,14 @@ def _take_away(catalog: Catalog, plan: Plan, work: Work, who: str, progress: Pro
             # What is not yet in the audit is read from the snapshots, whose text is about to be changed.
             record_audit(catalog.connection.cursor())
             word, changed = replace_files(
-                catalog, replaced, plan.loose, plan.subject.who, texts, work.erasure_id, who
+                catalog,
+                replaced,
+                plan.loose,
+                [path for path, _ in kept],
+                plan.subject.who,
+                texts,
+                work.erasure_id,
+                who,
             )
         # A snapshot of its own: whoever keeps what DuckLake says of the last one asks again. What was counted with the
         # sample went from every snapshot, and is counted anew in this one.
@@ -262,17 +271,21 @@ def _write_kept(catalog: Catalog, kept: KeptFile) -> tuple[str, MovedObject | No
         return kept.path, None
     digest = hashlib.sha256(kept.content).hexdigest()
     path = catalog.layout.object_file(kept.run_id, kept.name, digest)
+    relative = str(path.relative_to(catalog.layout.root))
+    moved = MovedObject(path=relative, bytes=len(kept.content), sha256=digest)
+    if object_places(catalog.connection, relative):
+        return kept.path, moved  # another snapshot has the very same file, on another tier
     # Not in the job's journal: its content says its name, so that the next try writes the very same file.
     text = kept.content
     if catalog.config.encrypted:
         ring = required_keyring(catalog.config.encrypted, str(catalog.layout.root))
         text = cipher_at(ring.make(key_name(str(path))), 0).update(text)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb") as out:
         out.write(text)
         out.flush()
         os.fsync(out.fileno())
-    relative = str(path.relative_to(catalog.layout.root))
-    return kept.path, MovedObject(path=relative, bytes=len(kept.content), sha256=digest)
+    return kept.path, moved
 
 
 def _moved(catalog: Catalog, replaced: Sequence[Replaced]) -> dict[str, str]:
@@ -308,7 +321,7 @@ def _noted(
 
 def _superseded(catalog: Catalog, gone: Sequence[str]) -> list[str]:
     """Copies of files that lay on another tier before, or of a move that was killed."""
-    names = {location.rsplit("/", 1)[-1] for location in gone}
+    names = {key_name(location) for location in gone}
     return [one.location for one in pending_removals(catalog) if one.name in names]
 
 

@@ -34,6 +34,7 @@ _STRUCTURE = frozenset(
         ("ducklake_metadata", "value"),
         ("ducklake_file_partition_value", "partition_value"),
         ("baselake_files", "name"),
+        ("baselake_object_places", "location"),
         ("baselake_audit", "entry"),
         ("baselake_audit", "hash"),
     }
@@ -85,6 +86,7 @@ def replace_files(
     catalog: Catalog,
     replaced: Sequence[Replaced],
     loose: Sequence[Loose],
+    kept: Sequence[str],
     who: Identifier,
     columns: Sequence[tuple[str, str]],
     erasure_id: str,
@@ -96,6 +98,7 @@ def replace_files(
         catalog: the lake.
         replaced: files of rows.
         loose: files that no snapshot holds.
+        kept: paths of kept files that no snapshot has any more.
         who: whose identifier goes from all text of the metadata.
         columns: those with text.
         erasure_id: what the erasure is called in the lake.
@@ -117,6 +120,9 @@ def replace_files(
         _give(cursor, "new_names", _names(replaced))
         _give(cursor, "old_names", {"name": [Path(path).name for path in old_locations(replaced, loose)]})
         cursor.execute("BEGIN")
+        cursor.execute(
+            f"DELETE FROM {METADATA}.baselake_object_places WHERE list_contains(?, path)", [list(kept)]
+        )
         for statement in (catalog.statement("erase")).split(";"):
             if statement.strip():
                 cursor.execute(statement)

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.erase.history import RowFile, history
 from baselake.catalog.erase.subject import Subject
-from baselake.lake.location import open_location
+from baselake.catalog.objects import object_location, object_places
+from baselake.lake.location import location_exists, open_location
 
 _COMPRESSED = (".gz", ".bz2", ".zip", ".zst", ".pod5")
 # Signal of single reads, which a run of several samples has in common.
@@ -43,6 +43,7 @@ def kept_files(
     Returns:
         what is to be done, and sentences about what cannot be.
     """
+    places = object_places(catalog.connection)
     found: dict[str, KeptFile] = {}
     beyond: dict[str, str] = {}
     for _, rows, _ in history(files, "objects"):
@@ -51,21 +52,21 @@ def kept_files(
             if run not in subject.runs or path in found:
                 continue
             common = {key: row[key] for key in ("path", "run_id", "name", "sha256")} | {"size": row["bytes"]}
-            there = catalog.layout.root / path
+            there = object_location(catalog.layout, path, places)
             if run in subject.own_runs:
                 found[path] = KeptFile(**common, content=None)
             elif row["kind"] == _RAW_SIGNAL:
                 beyond[path] = f"raw signal of several samples: {path}"
             elif path.lower().endswith(_COMPRESSED):
                 beyond[path] = f"compressed, and not looked into: {path}"
-            elif there.is_file() and (content := _without(there, subject)) is not None:
+            elif location_exists(there) and (content := _without(there, subject)) is not None:
                 found[path] = KeptFile(**common, content=content)
     return list(found.values()), sorted(beyond.values())
 
 
-def _without(path: Path, subject: Subject) -> bytes | None:
+def _without(location: str, subject: Subject) -> bytes | None:
     """A file's bytes without the sample; None where they do not name it."""
-    with open_location(str(path)) as file:
+    with open_location(location) as file:
         data = file.read()
     if not subject.who.occurrences(data):
         return None

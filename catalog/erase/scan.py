@@ -23,6 +23,7 @@ from baselake.catalog.erase.history import row_files
 from baselake.catalog.erase.metadata import METADATA
 from baselake.catalog.erase.names import buffers
 from baselake.catalog.erase.subject import Subject, owned_by_others
+from baselake.catalog.objects import kept_objects
 from baselake.lake.location import open_location
 from baselake.progress import Progress
 
@@ -102,9 +103,12 @@ def scan(catalog: Catalog, subject: Subject, names: NameSet, tables: str, progre
     wanted = names.size
     known = {file.location: file for file in row_files(catalog)}
     files = list(_lake_files(catalog))
-    far = sorted(location for location in known if Path(location) not in files)
+    sizes_far = {file.location: file.bytes for file in known.values()}
+    sizes_far |= {kept.location: kept.bytes for kept in kept_objects(catalog)}
+    far = sorted(location for location in sizes_far if Path(location) not in files)
     shared = 0
-    for location in [*(str(path) for path in files if path.suffix == ".parquet"), *far]:
+    local = (str(path) for path in files if path.suffix == ".parquet")
+    for location in [*local, *(location for location in far if location in known)]:
         file = known.get(location)
         partition = dict(file.partition) if file else {}
         with _unless_gone(location):
@@ -117,14 +121,15 @@ def scan(catalog: Catalog, subject: Subject, names: NameSet, tables: str, progre
             with _unless_gone(str(path)):
                 with open_location(str(path)) as source:
                     _raw(search, str(path), source)
-                _unpacked(search, path)
+                _unpacked(search, str(path))
             task.advance(size)
     for location in far:
         with open_location(location) as source:
             _raw(search, location, source)
+        _unpacked(search, location)
     return Proof(
         files=len(sizes) + len(far),
-        bytes=total + sum(known[location].bytes for location in far),
+        bytes=total + sum(sizes_far[location] for location in far),
         names=wanted,
         every=names.every,
         shared=shared,
@@ -261,14 +266,14 @@ def _raw(search: _Search, where: str, source: BinaryIO) -> None:
         before = (before + piece)[-_OVERLAP:]
 
 
-def _unpacked(search: _Search, path: Path) -> None:
-    with open_location(str(path)) as source:
+def _unpacked(search: _Search, location: str) -> None:
+    with open_location(location) as source:
         if source.read(2) != b"\x1f\x8b":
             return
         source.seek(0)
         try:
             with gzip.GzipFile(fileobj=source) as unpacked:
-                _raw(search, f"{path}, unpacked", unpacked)  # type: ignore[arg-type]
+                _raw(search, f"{location}, unpacked", unpacked)  # type: ignore[arg-type]
         except (gzip.BadGzipFile, EOFError, zlib.error):
             return  # it only begins like one, or was cut: what it holds was searched as it is
 

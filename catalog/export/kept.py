@@ -3,6 +3,10 @@
 from typing import BinaryIO
 
 from baselake.catalog.catalog import Catalog
+from baselake.catalog.objects import is_cold, object_location, object_places
+from baselake.catalog.tiers.heat import note_reads
+from baselake.catalog.tiers.remote import recall_first
+from baselake.catalog.tiers.settings import load_tiers
 from baselake.errors import NotFoundError
 from baselake.lake.location import open_location, reading
 
@@ -17,13 +21,21 @@ def open_kept(catalog: Catalog, run: str, name: str) -> BinaryIO:
 
     Raises:
         NotFoundError: no such file is kept.
-        StorageError: it cannot be read.
+        StorageError: it cannot be read, or must be recalled first.
     """
     known = catalog.query("SELECT name, path FROM objects WHERE run_id = ? ORDER BY name", [run])
     paths = dict(zip(known["name"].to_pylist(), known["path"].to_pylist(), strict=True))
     if name not in paths:
         there = f"It has {', '.join(list(paths)[:5])}" if paths else "List runs: baselake runs"
         raise NotFoundError(f"no kept file {name!r} of run {run!r}", str(catalog.layout.root), there)
-    location = str(catalog.layout.root / paths[name])
+    path = paths[name]
+    places = object_places(catalog.connection, path)
+    location = object_location(catalog.layout, path, places)
+    tiers = load_tiers(catalog.connection)
+    if is_cold(path, places):
+        raise recall_first(location, tiers)
     with reading(location):
-        return open_location(location)
+        file = open_location(location)
+    if len(tiers) > 1:
+        note_reads(catalog.layout, {path: 1})
+    return file

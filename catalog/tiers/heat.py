@@ -130,14 +130,19 @@ def spool_reads(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> No
         cursor.execute("CALL truncate_duckdb_logs()")
     finally:
         cursor.close()
-    if not opened or not os.access(layout.root, os.W_OK):
+    note_reads(layout, dict(opened))
+
+
+def note_reads(layout: LakeLayout, reads: Mapping[str, int]) -> None:
+    """Write down how often files were read, by name, where the lake can be written."""
+    if not reads or not os.access(layout.root, os.W_OK):
         return
     now = int(time.time())
     path = layout.reads / f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
     part = path.with_suffix(_PART)
     try:
         layout.reads.mkdir(exist_ok=True)
-        part.write_text(json.dumps({name: [reads, now] for name, reads in opened}))
+        part.write_text(json.dumps({name: [count, now] for name, count in reads.items()}))
         part.rename(path)
     except OSError:
         return  # a query that was answered does not fail because nobody could count it

@@ -1,11 +1,11 @@
-"""Moving data files between tiers while queries go on.
+"""Moving files between tiers while queries go on.
 
-A move is: take the target down as unfinished, copy, read the copy back and compare, then change the paths of a batch of
-files in one transaction, which also puts their old copies on the list of those that are to go. Killed at any point, the
-catalog names a whole copy of every file, and knows of every other.
+A move is: take the target down as unfinished, copy, read the copy back and compare, then change the places of a batch
+of files in one transaction, which also puts their old copies on the list of those that are to go. Killed at any point,
+the catalog names a whole copy of every file, and knows of every other.
 """
 
-import os
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +17,14 @@ from xxhash import xxh3_128
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import duckdb_path
 from baselake.catalog.metadata import metadata_change
-from baselake.catalog.tiers.placement import HeldFile, Stores, locations_of, mover_lock
+from baselake.catalog.objects import COLD
+from baselake.catalog.tiers.placement import HeldFile, Stores, current_locations, locations_of, mover_lock
 from baselake.catalog.tiers.removals import Removal, pending_removals, remove_copies, rows_of
 from baselake.catalog.tiers.settings import added_at
 from baselake.errors import StorageError
-from baselake.lake.partition import table_folder
-from baselake.lake.store import Store, checksum, verify
+from baselake.lake.location import key_of
+from baselake.lake.partition import is_object, table_folder
+from baselake.lake.store import Store, verify
 from baselake.lake.tiers import HOT
 from baselake.progress import QUIET, Progress, Task
 
@@ -41,6 +43,14 @@ FROM moved AS m WHERE split_part(f.path, '/', -1) = m.name
 _SUMS = """
 UPDATE __ducklake_metadata_lake.baselake_files AS f SET checksum = m.checksum
 FROM moved AS m WHERE f.name = m.name AND f.checksum IS NULL
+"""
+# Names of data files have no folder: these are the kept files.
+_FORGET_PLACES = """
+DELETE FROM __ducklake_metadata_lake.baselake_object_places WHERE path IN (SELECT name FROM moved)
+"""
+_PLACES = """
+INSERT INTO __ducklake_metadata_lake.baselake_object_places (path, location)
+SELECT name, path FROM moved WHERE starts_with(name, 'objects/') AND NOT is_relative
 """
 _REMOVALS = "__ducklake_metadata_lake.baselake_removals"
 
@@ -86,13 +96,13 @@ def relocate(
     files = size = 0
     failures: list[Exception] = []
     _wait_until_heard(catalog, {one.tier for one in wanted})
-    with progress.task("move", total=sum(one.file.stored.bytes for one in wanted), unit="bytes") as task:
+    with progress.task("move", total=sum(one.file.bytes for one in wanted), unit="bytes") as task:
         for batch in _batches(wanted):
             with mover_lock(catalog, progress):
                 remove_copies(catalog, unfinished=True, progress=progress)
                 done, failed = _move_batch(catalog, batch, task)
             files += len(done)
-            size += sum(one.relocation.file.stored.bytes for one in done)
+            size += sum(one.relocation.file.bytes for one in done)
             failures += failed
             if failed and not done:
                 break  # the store is gone, most likely: it need not be told of every file
@@ -112,7 +122,7 @@ def _batches(relocations: Sequence[Relocation]) -> Iterator[list[Relocation]]:
     batch: list[Relocation] = []
     size = 0
     for one in relocations:
-        own = one.file.stored.bytes
+        own = one.file.bytes
         if batch and (size + own > _BATCH_BYTES or len(batch) == _BATCH_FILES):
             yield batch
             batch, size = [], 0
@@ -126,19 +136,19 @@ def _move_batch(
     catalog: Catalog, batch: Sequence[Relocation], task: Task
 ) -> tuple[list[_Copied], list[Exception]]:
     stores = Stores(catalog)
-    now_at = locations_of(catalog, [one.file.stored.name for one in batch])
-    here = [one for one in batch if now_at.get(one.file.stored.name) == one.file.stored.location]
-    targets = [stores.of(one.tier).location(one.file.path) for one in here]
+    now_at = locations_of(catalog, [one.file.name for one in batch])
+    here = [one for one in batch if now_at.get(one.file.name) == one.file.location]
+    targets = [stores.of(one.tier, one.file.path).location(one.file.path) for one in here]
     _journal(catalog, here, targets)
 
     def copy(relocation: Relocation, target: str) -> _Copied | Exception:
-        stored = relocation.file.stored
+        file = relocation.file
         try:
-            source, to = stores.find(stored.location)[0], stores.of(relocation.tier)
-            mark = _copy(source, to, relocation.file, task.advance)
+            source, to = stores.find(file.location)[0], stores.of(relocation.tier, file.path)
+            mark = _copy(source, to, file, task.advance)
         except StorageError as error:
             return error
-        return _Copied(relocation=relocation, source=stored.location, target=target, checksum=mark)
+        return _Copied(relocation=relocation, source=file.location, target=target, checksum=mark)
 
     with ThreadPoolExecutor(_COPIES_AT_ONCE) as pool:
         outcomes = list(pool.map(copy, here, targets))
@@ -155,8 +165,8 @@ def _journal(catalog: Catalog, batch: Sequence[Relocation], targets: Sequence[st
     new = [
         Removal(
             location=target,
-            name=one.file.stored.name,
-            bytes=one.file.stored.bytes,
+            name=one.file.name,
+            bytes=one.file.bytes,
             reason="unfinished",
             not_before=int(time.time()),
         )
@@ -172,29 +182,70 @@ def _journal(catalog: Catalog, batch: Sequence[Relocation], targets: Sequence[st
 
 def _copy(source: Store, target: Store, file: HeldFile, count: Callable[[int], None]) -> str:
     """Copy a file and compare; its checksum."""
-    stored, name = file.stored, file.path
-    if target.size(name) == stored.bytes and checksum(target, name) == stored.checksum:
+    name = file.path
+    if target.size(name) == file.bytes and (there := _summed(file, target.get(name))).proven:
         # An old copy that has not gone yet.
-        count(stored.bytes)
-        assert stored.checksum is not None
-        return stored.checksum
-    if source.size(name) not in (stored.bytes, None):  # one that is not there is told by `get`
-        raise _damaged(stored.location, "it has not the size that was written")
-    digest = xxh3_128()
+        count(file.bytes)
+        return there.checksum
+    if source.size(name) not in (file.bytes, None):  # one that is not there is told by `get`
+        raise _damaged(file.location, "it has not the size that was written")
+    came = _Sums(file)
 
     def pieces() -> Iterator[bytes]:
         for piece in source.get(name):
-            digest.update(piece)
+            came.add(piece)
             count(len(piece))
             yield piece
 
-    target.put(name, pieces(), stored.bytes)
-    mark = digest.hexdigest()
-    if stored.checksum not in (None, mark):
+    target.put(name, pieces(), file.bytes)
+    if came.wrong:
         target.delete(name)
-        raise _damaged(stored.location, "its bytes are not those that were written")
-    verify(target, name, stored.bytes, mark)
-    return mark
+        raise _damaged(file.location, "its bytes are not those that were written")
+    verify(target, name, file.bytes, came.checksum)
+    return came.checksum
+
+
+class _Sums:
+    """What the bytes of a file add up to, as they pass: as they are stored, and of a kept file as they came."""
+
+    def __init__(self, file: HeldFile) -> None:
+        self._file = file
+        self._stored = xxh3_128()
+        self._came = hashlib.sha256()
+        self._plain: Callable[[bytes], bytes] = bytes
+        if file.sha256 is not None and (key := key_of(file.location)) is not None:
+            from baselake.lake.encryption import cipher_at  # imported here: most lakes do not need it
+
+            self._plain = cipher_at(key, 0).update
+
+    def add(self, piece: bytes) -> None:
+        self._stored.update(piece)
+        if self._file.sha256 is not None:
+            self._came.update(self._plain(piece))
+
+    @property
+    def checksum(self) -> str:
+        return self._stored.hexdigest()
+
+    @property
+    def wrong(self) -> bool:
+        """They are not those that came into the lake."""
+        return self._file.checksum not in (None, self.checksum) or self._file.sha256 not in (
+            None,
+            self._came.hexdigest(),
+        )
+
+    @property
+    def proven(self) -> bool:
+        """They are those that came into the lake, of which it is known what they add up to."""
+        return not self.wrong and (self._file.checksum or self._file.sha256) is not None
+
+
+def _summed(file: HeldFile, pieces: Iterable[bytes]) -> _Sums:
+    sums = _Sums(file)
+    for piece in pieces:
+        sums.add(piece)
+    return sums
 
 
 def _damaged(where: str, how: str) -> StorageError:
@@ -214,10 +265,12 @@ def _register(catalog: Catalog, copied: Sequence[_Copied]) -> list[_Copied]:
         "checksum": [],
     }
     for one in copied:
-        stored, tier = one.relocation.file.stored, one.relocation.tier
-        relative = one.relocation.file.path.removeprefix(table_folder(stored.table))
-        shown = f"cold:{one.target}" if kinds[tier] == "cold" else duckdb_path(one.target, catalog.config)
-        columns["name"].append(stored.name)
+        file, tier = one.relocation.file, one.relocation.tier
+        relative = file.path.removeprefix(table_folder(file.table))
+        shown = one.target if is_object(file.path) else duckdb_path(one.target, catalog.config)
+        if kinds[tier] == "cold":
+            shown = f"{COLD}{one.target}"
+        columns["name"].append(file.name)
         columns["path"].append(relative if tier == HOT else shown)
         columns["is_relative"].append(tier == HOT)
         columns["checksum"].append(one.checksum)
@@ -229,17 +282,12 @@ def _register(catalog: Catalog, copied: Sequence[_Copied]) -> list[_Copied]:
             [_superseded(one, int(time.time()) + catalog.config.tier_grace_seconds) for one in copied],
         )
         # Nobody commits meanwhile: what compaction, expiry or an erasure took away since is seen here.
-        now_at = dict(
-            cursor.execute(
-                f"SELECT name, location FROM ({catalog.statement('file_locations')})",
-                {"data": f"{catalog.layout.data}{os.sep}", "names": columns["name"]},
-            ).fetchall()
-        )
-        mask = pa.array([now_at.get(one.relocation.file.stored.name) == one.source for one in copied])
+        now_at = current_locations(catalog, cursor, [one.relocation.file.name for one in copied])
+        mask = pa.array([now_at.get(one.relocation.file.name) == one.source for one in copied])
         done = [one for one, still in zip(copied, mask.to_pylist(), strict=True) if still]
         cursor.register("moved", rows.filter(mask))
-        cursor.execute(_CHANGE)
-        cursor.execute(_SUMS)
+        for statement in (_CHANGE, _SUMS, _FORGET_PLACES, _PLACES):
+            cursor.execute(statement)
         cursor.execute(
             f"DELETE FROM {_REMOVALS} WHERE list_contains(?, location)",
             [[stores.kept(place) for one in done for place in (one.source, one.target)]],
@@ -250,7 +298,7 @@ def _register(catalog: Catalog, copied: Sequence[_Copied]) -> list[_Copied]:
 
 
 def _superseded(copied: _Copied, not_before: int) -> Removal:
-    stored = copied.relocation.file.stored
+    file = copied.relocation.file
     return Removal(
-        location=copied.source, name=stored.name, bytes=stored.bytes, reason="moved", not_before=not_before
+        location=copied.source, name=file.name, bytes=file.bytes, reason="moved", not_before=not_before
     )

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
+import duckdb
+
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.files import StoredFile, stored_files
+from baselake.catalog.files import stored_files
+from baselake.catalog.job import begun_at
+from baselake.catalog.objects import kept_objects
 from baselake.catalog.tiers.settings import load_tiers
 from baselake.errors import LakeError
-from baselake.lake.partition import partition_values
+from baselake.lake.partition import OBJECTS, is_object, object_run, partition_values
 from baselake.lake.schema import TABLES
 from baselake.lake.store import LocalStore, Store, open_store
 from baselake.lake.tiers import Tier
@@ -23,20 +27,34 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldFile:
-    """A file of a table of bulk data, and where it lies.
+    """A file that may move, and where it lies: of a table of bulk data, or kept as it came.
 
     Attributes:
-        stored: what the catalog knows of it.
+        name: unique in the lake, and the same on every tier.
+        table: whose; `objects` tells of kept files.
+        location: absolute path or URL.
         tier: the tier's name.
         path: its name in the store of any tier.
+        bytes: its size.
+        checksum: XXH3-128 of its bytes, hexadecimal; None: not known.
+        sha256: of a kept file's bytes as they came, hexadecimal; None: it is none.
+        written: when it came into the lake, in seconds since 1970; None: before that was taken down.
     """
 
-    stored: StoredFile
+    name: str
+    table: str
+    location: str
     tier: str
     path: str
+    bytes: int
+    checksum: str | None = None
+    sha256: str | None = None
+    written: int | None
 
     def is_of(self, subjects: Collection[str]) -> bool:
-        """Whether it is of one of these samples or runs, as its partition tells."""
+        """Whether it is of one of these samples or runs, as its path tells."""
+        if is_object(self.path):
+            return object_run(self.path) in subjects
         values = partition_values(self.path)
         return any(values.get(column) in subjects for column in ("sample_id", "run_id"))
 
@@ -50,17 +68,19 @@ class Stores:
         self.tiers: list[Tier] = load_tiers(catalog.connection)
         self._open: dict[str, Store] = {}
 
-    def of(self, tier: str) -> Store:
-        """The store of a tier."""
-        if tier not in self._open:
-            (found,) = (one for one in self.tiers if one.name == tier)
-            self._open[tier] = open_store(found.url) if found.url else LocalStore(root=Path(self._data))
-        return self._open[tier]
+    def of(self, tier: str, path: str = "") -> Store:
+        """The store of a tier, for a file of this path: of kept files the hot one is the lake's folder itself."""
+        (found,) = (one for one in self.tiers if one.name == tier)
+        place = found.url or (self._root if is_object(path) else self._data)
+        if place not in self._open:
+            self._open[place] = open_store(place) if found.url else LocalStore(root=Path(place))
+        return self._open[place]
 
     def tier_of(self, location: str) -> str | None:
         """The name of the tier that a location is on; None: of no tier there is."""
         for tier in self.tiers:
-            if location.startswith(f"{tier.url or self._data}/"):
+            places = (tier.url,) if tier.url else (self._data, f"{self._root}/{OBJECTS}")
+            if any(location.startswith(f"{place}/") for place in places):
                 return tier.name
         return None
 
@@ -75,7 +95,7 @@ class Stores:
             raise LakeError(
                 "the file is on no tier that is known", location, "Add the tier again: baselake tiers add"
             )
-        store = self.of(tier)
+        store = self.of(tier, location.removeprefix(f"{self._root}/"))
         return store, location[len(store.url) + 1 :]
 
     def kept(self, location: str) -> str:
@@ -88,23 +108,62 @@ class Stores:
 
 
 def held_files(catalog: Catalog) -> list[HeldFile]:
-    """The files of bulk tables, of all snapshots, that lie on a known tier; one that is registered twice is one."""
+    """The files of bulk tables and the kept files, of all snapshots, that lie on a known tier.
+
+    A file that is registered twice is one.
+
+    Raises:
+        LakeError: the table that tells of kept files cannot be read.
+    """
     stores = Stores(catalog)
     found: dict[str, HeldFile] = {}
     for file in stored_files(catalog.connection, catalog.layout):
         tier = stores.tier_of(file.location)
         # Lists of deleted rows are small, and are read with whatever is read: they stay hot.
         if file.kind == "rows" and file.table in TABLES and tier is not None:
-            found[file.name] = HeldFile(stored=file, tier=tier, path=stores.find(file.location)[1])
+            found[file.name] = HeldFile(
+                name=file.name,
+                table=file.table,
+                location=file.location,
+                tier=tier,
+                path=stores.find(file.location)[1],
+                bytes=file.bytes,
+                checksum=file.checksum,
+                written=file.written,
+            )
+    for kept in kept_objects(catalog):
+        tier = stores.tier_of(kept.location)
+        if tier is not None:
+            found[kept.path] = HeldFile(
+                name=kept.path,
+                table=OBJECTS,
+                location=kept.location,
+                tier=tier,
+                path=stores.find(kept.location)[1],
+                bytes=kept.bytes,
+                sha256=kept.sha256,
+                written=begun_at(kept.job_id),
+            )
     return list(found.values())
 
 
 def locations_of(catalog: Catalog, names: Sequence[str]) -> Mapping[str, str]:
     """Where files lie now, by name; what no snapshot holds any more is left out."""
-    rows = catalog.query(
-        catalog.statement("file_locations"), {"data": f"{catalog.layout.data}{os.sep}", "names": list(names)}
-    ).to_pylist()
-    return {row["name"]: row["location"] for row in rows}
+    cursor = catalog.connection.cursor()
+    try:
+        return current_locations(catalog, cursor, names)
+    finally:
+        cursor.close()
+
+
+def current_locations(
+    catalog: Catalog, cursor: duckdb.DuckDBPyConnection, names: Sequence[str]
+) -> Mapping[str, str]:
+    """Likewise, as a transaction sees it."""
+    layout = catalog.layout
+    folders = {"data": f"{layout.data}{os.sep}", "root": f"{layout.root}{os.sep}"}
+    rows = cursor.execute(catalog.statement("file_locations"), folders | {"names": list(names)}).fetchall()
+    return dict(rows)
 
 
 def subjects_of(catalog: Catalog, subject: str) -> list[str]:

@@ -14,6 +14,7 @@ from baselake.catalog.tiers.placement import HeldFile, Stores, held_files, mover
 from baselake.catalog.tiers.removals import pending_removals, remove_copies
 from baselake.catalog.tiers.settings import check_table, load_pins, load_rules, load_tiers, pin
 from baselake.errors import NotFoundError, StorageError
+from baselake.lake.partition import OBJECTS
 from baselake.lake.tiers import HOT, Move, PlacedFile, Plan, Tier, duration, plan
 from baselake.progress import QUIET, Progress
 
@@ -46,13 +47,13 @@ def _plan(catalog: Catalog, held: Iterable[HeldFile], now: int) -> Plan:
     pinned = {name for subject in load_pins(catalog, now) for name in subjects_of(catalog, subject)}
     files = [
         PlacedFile(
-            name=one.stored.name,
-            table=one.stored.table,
+            name=one.name,
+            table=one.table,
             tier=one.tier,
-            bytes=one.stored.bytes,
+            bytes=one.bytes,
             # A file that was never taken down came before releases that do so: it is old.
-            written=one.stored.written or 0,
-            last_read=heat[one.stored.name].last_read if one.stored.name in heat else None,
+            written=one.written or 0,
+            last_read=heat[one.name].last_read if one.name in heat else None,
             pinned=one.is_of(pinned),
         )
         for one in held
@@ -74,7 +75,7 @@ def apply_policy(catalog: Catalog, progress: Progress = QUIET, now: int | None =
     with mover_lock(catalog, progress):
         count_reads(catalog)
         removed = remove_copies(catalog, progress=progress, now=now)
-    held = {one.stored.name: one for one in held_files(catalog)}
+    held = {one.name: one for one in held_files(catalog)}
     todo = _plan(catalog, held.values(), int(time.time()) if now is None else now)
     files, size = relocate(
         catalog, [Relocation(file=held[move.file.name], tier=move.tier) for move in todo.moves], progress
@@ -109,7 +110,8 @@ def recall(
     Args:
         catalog: the lake, open for writing.
         subject: a sample, with the runs that have its reads, or a run; None: all of the table.
-        table: only files of this one; None: of all.
+        table: only files of this one; None: of all, but that no query reads a run's kept files, which so do not come
+            with a sample.
         wait: until every file is there.
         keep_seconds: how long policy leaves them there.
         progress: counts bytes.
@@ -120,12 +122,14 @@ def recall(
     """
     if table is not None:
         check_table(table)
-    names = subjects_of(catalog, subject) if subject is not None else None
-    held = [
-        one
-        for one in held_files(catalog)
-        if (names is None or one.is_of(names)) and table in (None, one.stored.table)
-    ]
+    names = subjects_of(catalog, subject) if subject is not None else []
+
+    def wanted(one: HeldFile) -> bool:
+        if table is not None:
+            return one.table == table and (subject is None or one.is_of(names))
+        return one.is_of(names if one.table != OBJECTS else [subject or ""])
+
+    held = [one for one in held_files(catalog) if wanted(one)]
     if not held:
         what = subject if subject is not None else f"table {table}"
         raise NotFoundError(
@@ -136,11 +140,11 @@ def recall(
     if subject is not None:
         pin(catalog, subject, int(time.time()) + keep_seconds)
     waiting = [one for one in held if one.tier != HOT]
-    _need_room(catalog, sum(one.stored.bytes for one in waiting))
+    _need_room(catalog, sum(one.bytes for one in waiting))
     files = size = 0
     stores = Stores(catalog)
     while waiting:
-        ready = [one for one in waiting if stores.of(one.tier).request(one.path)]
+        ready = [one for one in waiting if stores.of(one.tier, one.path).request(one.path)]
         moved, moved_bytes = relocate(catalog, [Relocation(file=one, tier=HOT) for one in ready], progress)
         files, size = files + moved, size + moved_bytes
         waiting = [one for one in waiting if one not in ready]
@@ -180,7 +184,7 @@ def tier_figures(catalog: Catalog) -> pa.Table:
             "url": tier.url or str(catalog.layout.data),
             "zone": tier.zone or None,
             "files": sum(1 for one in held if one.tier == tier.name),
-            "bytes": (size := sum(one.stored.bytes for one in held if one.tier == tier.name)),
+            "bytes": (size := sum(one.bytes for one in held if one.tier == tier.name)),
             "capacity_bytes": tier.capacity_bytes,
             "marks": _marks(tier),
             "old_copy_bytes": sum(one.bytes for one in leaving if stores.tier_of(one.location) == tier.name),

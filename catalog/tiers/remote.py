@@ -13,7 +13,8 @@ from baselake.catalog.extensions import load_extension
 from baselake.catalog.tiers.heat import spool_reads, start_counting
 from baselake.catalog.tiers.settings import load_tiers
 from baselake.errors import StorageError
-from baselake.lake.partition import LakeLayout, partition_values
+from baselake.lake.keyring import key_name
+from baselake.lake.partition import OBJECTS, LakeLayout, is_object, object_run, partition_values
 from baselake.lake.store import S3Access, S3Chain
 from baselake.lake.tiers import Tier
 
@@ -133,12 +134,7 @@ def explained(text: str, tiers: Sequence[Tier]) -> StorageError | None:
         tiers: those of the lake.
     """
     if found := _COLD.search(text):
-        where = found[1]
-        names = [tier.name for tier in tiers if tier.url and where.startswith(f"{tier.url}/")]
-        on = f"tier {names[0]!r}" if names else "a cold tier"
-        return StorageError(
-            f"the file is on {on}, from which it must be recalled first", where, f"Run: {_recall(where)}"
-        )
+        return recall_first(found[1], tiers)
     if found := _REMOTE.search(text):
         where, reason = found[1], text.splitlines()[0]
         if "HTTP 404" in text:
@@ -172,7 +168,23 @@ def explained(text: str, tiers: Sequence[Tier]) -> StorageError | None:
     return None
 
 
+def recall_first(location: str, tiers: Sequence[Tier]) -> StorageError:
+    """The error to raise for a file that lies on a cold tier.
+
+    Args:
+        location: of the file.
+        tiers: those of the lake.
+    """
+    names = [tier.name for tier in tiers if tier.url and location.startswith(f"{tier.url}/")]
+    on = f"tier {names[0]!r}" if names else "a cold tier"
+    return StorageError(
+        f"the file is on {on}, from which it must be recalled first", location, f"Run: {_recall(location)}"
+    )
+
+
 def _recall(location: str) -> str:
+    if is_object(key_name(location)):
+        return shlex.join(["baselake", "tiers", "recall", object_run(location), "--table", OBJECTS])
     values = partition_values(location)
     folders = location.split("/")
     table = folders[folders.index("main") + 1] if "main" in folders[:-1] else ""

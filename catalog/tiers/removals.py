@@ -21,7 +21,7 @@ class Removal:
 
     Attributes:
         location: its absolute path or URL.
-        name: of the file, which is the same on every tier.
+        name: of the file, which is the same on every tier; of a kept file its path in the lake.
         bytes: its size.
         reason: `moved` or `unfinished`; see sql/metadata/tiers.sql.
         not_before: when it may go at the earliest, in seconds since 1970.

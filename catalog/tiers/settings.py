@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from baselake.catalog.metadata import metadata_change
 from baselake.errors import InputError, NotFoundError
+from baselake.lake.partition import OBJECTS
 from baselake.lake.schema import TABLES
 from baselake.lake.tiers import HOT, Rule, Tier
 
@@ -100,14 +101,17 @@ def remove_rules(catalog: "Catalog", table: str, tier: str | None = None) -> Non
 
 
 def check_table(table: str) -> None:
-    """See that a table's files may move: the small ones, which every command reads, stay hot.
+    """See that a table's files may move: the small ones, which every command reads, stay hot; of `objects` it is the
+    kept files that move, not the table's own.
 
     Raises:
         NotFoundError: they do not.
     """
-    if table not in TABLES:
+    if table not in (*TABLES, OBJECTS):
         raise NotFoundError(
-            f"no table {table!r} whose files move", "", f"The tables of bulk data are {', '.join(TABLES)}"
+            f"no table {table!r} whose files move",
+            "",
+            f"The tables of bulk data are {', '.join(TABLES)}; {OBJECTS} stands for files kept as they came",
         )
 
 

@@ -13,11 +13,11 @@ from baselake.catalog.files import record_checksums
 from baselake.catalog.job import sweep
 from baselake.catalog.tiers.removals import pending_removals
 from baselake.catalog.upkeep.check import Checked, Finding, check, stray, untold
-from baselake.catalog.upkeep.needed import Needed, assemblies, data_files, kept_objects, needed_files
+from baselake.catalog.upkeep.needed import Needed, assemblies, data_files, needed_files, object_files
 from baselake.catalog.upkeep.orphans import Orphan, dead_jobs, find_orphans, stray_keys
 from baselake.catalog.upkeep.repair import copies_in, correct_size, restore_file
 from baselake.errors import LakeError
-from baselake.lake.keyring import destroy_keys
+from baselake.lake.keyring import destroy_keys, key_name
 from baselake.progress import QUIET, Progress
 
 SAFE_AGE = timedelta(days=1)
@@ -130,7 +130,7 @@ def _examine(
     folders = [*repair.folders, *backup_folders(catalog)] if repair is not None else []
     findings += _mended(catalog, checked, repair, folders, others)
     told = True
-    for tell in (kept_objects, assemblies):
+    for tell in (object_files, assemblies):
         try:
             rest = _check(catalog, partial(tell, catalog), quick=quick, progress=progress)
         except LakeError as error:
@@ -184,11 +184,11 @@ def _check(
     ]
     if not lost:
         return checked
-    now = {(file.kind, file.path.rsplit("/", 1)[-1]): file for file in tell()}
+    now = {(file.kind, key_name(file.location)): file for file in tell()}
     again = []
     for one in checked:
         if one in lost:
-            file = now.get((one.needed.kind, one.needed.path.rsplit("/", 1)[-1]))
+            file = now.get((one.needed.kind, key_name(one.needed.location)))
             if file is None:
                 continue
             if file != one.needed:
@@ -216,8 +216,7 @@ def _mended(
         if one.finding.kind == "stale size":
             outcome = correct_size(catalog, one)
         elif one.finding.kind in _LOST:
-            name = one.needed.location.rsplit("/", 1)[-1]
-            copies = [*copies_in(folders, one.needed), *elsewhere.get(name, ())]
+            copies = [*copies_in(folders, one.needed), *elsewhere.get(key_name(one.needed.location), ())]
             outcome = restore_file(one.needed, copies)
         findings.append(replace(one.finding, outcome=outcome))
     return findings

@@ -8,6 +8,7 @@ catalog, whose query may still have a list of files.
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,10 +21,13 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import first_line
 from baselake.catalog.restore import keep_shared_files
 from baselake.catalog.snapshots import pinned_snapshots
-from baselake.catalog.upkeep.objects import UP, schedule_objects
+from baselake.catalog.tiers.placement import mover_lock
+from baselake.catalog.tiers.removals import pending_removals
+from baselake.catalog.upkeep.objects import schedule_objects
 from baselake.errors import LakeError
-from baselake.lake.keyring import destroy_keys
+from baselake.lake.keyring import destroy_keys, key_name
 from baselake.lake.location import delete_location
+from baselake.lake.partition import is_object
 from baselake.progress import QUIET, Progress
 
 GRACE = timedelta(days=1)
@@ -71,7 +75,9 @@ def expire(
     """
     config = catalog.config
     backend = backend_of(catalog.layout, config)
-    with backend.maintenance_lock(config.commit_timeout_seconds):
+    # Copies of kept files go with these: none is made meanwhile.
+    quiet = nullcontext() if dry_run else mover_lock(catalog, progress)
+    with quiet, backend.maintenance_lock(config.commit_timeout_seconds):
         before = {row["path"] for row in scheduled_files(catalog)}
         with backend.commit_lock(config.commit_timeout_seconds), backend.uses() as uses:
             old = catalog.query(
@@ -101,7 +107,10 @@ def scheduled_files(catalog: Catalog) -> list[dict[str, Any]]:
     """Files that no snapshot holds any more: `path` as DuckLake has it, `name`, `location`, `since`."""
     rows = catalog.query(catalog.statement("scheduled_files"), {"data": f"{catalog.layout.data}{os.sep}"})
     listed: list[dict[str, Any]] = rows.to_pylist()
-    return [{**row, "location": _plain(row["location"])} for row in listed]
+    return [
+        {**row, "location": (location := _plain(row["location"])), "name": key_name(location)}
+        for row in listed
+    ]
 
 
 def _plain(location: str) -> str:
@@ -111,7 +120,7 @@ def _plain(location: str) -> str:
 
 def _stays(file: dict[str, Any], grace: timedelta) -> timedelta:
     # A job that brings the same content again uses the object that is there, and commits that later.
-    return max(grace, GRACE) if file["path"].startswith(UP) else grace
+    return max(grace, GRACE) if is_object(file["name"]) else grace
 
 
 def _expire(catalog: Catalog, snapshots: Sequence[int]) -> None:
@@ -130,12 +139,20 @@ def _expire(catalog: Catalog, snapshots: Sequence[int]) -> None:
 
 
 def _remove(catalog: Catalog, files: Sequence[dict[str, Any]], progress: Progress) -> None:
-    """Remove files, then forget them: what a crash leaves between is removed again, which does no harm."""
+    """Remove files, then forget them: what a crash leaves between is removed again, which does no harm.
+
+    Of a kept file every copy goes: another import may bring the same content under the same name.
+    """
     if not files:
         return
+    names = {file["name"] for file in files if is_object(file["name"])}
+    copies = [one.location for one in pending_removals(catalog) if one.name in names]
     with progress.task("remove files", total=len(files), unit="files") as task:
         for file in files:
             delete_location(str(file["location"]))
+            for copy in copies:
+                if key_name(copy) == file["name"]:
+                    delete_location(copy)
             destroy_keys([str(file["location"])])
             task.advance()
     gone = pa.table({"path": [file["path"] for file in files], "name": [file["name"] for file in files]})
@@ -146,10 +163,19 @@ def _remove(catalog: Catalog, files: Sequence[dict[str, Any]], progress: Progres
             cursor.register("given", gone.__arrow_c_stream__())
             cursor.execute("CREATE TEMP TABLE gone_files AS FROM given")
             cursor.execute("BEGIN")
-            for table, key in (("ducklake_files_scheduled_for_deletion", "path"), ("baselake_files", "name")):
+            for table, key, gone_by in (
+                ("ducklake_files_scheduled_for_deletion", "path", "path"),
+                ("baselake_files", "name", "name"),
+                ("baselake_object_places", "path", "name"),
+            ):
                 cursor.execute(
-                    f"DELETE FROM __ducklake_metadata_lake.{table} WHERE {key} IN (SELECT {key} FROM gone_files)"
+                    f"DELETE FROM __ducklake_metadata_lake.{table}"
+                    f" WHERE {key} IN (SELECT {gone_by} FROM gone_files)"
                 )
+            cursor.execute(
+                "DELETE FROM __ducklake_metadata_lake.baselake_removals WHERE list_contains(?, name)",
+                [sorted(names)],
+            )
             cursor.execute("COMMIT")
             cursor.execute("DROP TABLE gone_files")
         finally:

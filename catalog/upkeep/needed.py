@@ -6,15 +6,13 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import duckdb
-import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.connection import first_line
+from baselake.catalog.ever import ever
 from baselake.catalog.files import StoredFile, stored_files
-from baselake.errors import LakeError, StorageError
+from baselake.catalog.objects import kept_objects
+from baselake.errors import LakeError
+from baselake.lake.partition import OBJECTS
 
 # How partitions' columns are called where a person reads of them.
 _WORDS = {"sample_id": "sample", "run_id": "run"}
@@ -63,7 +61,7 @@ def needed_files(catalog: Catalog) -> tuple[list[Needed], list[LakeError]]:
         itself, which is in the list, is damaged or gone.
     """
     needed, errors = data_files(catalog), []
-    for tell in (kept_objects, assemblies):
+    for tell in (object_files, assemblies):
         try:
             needed += tell(catalog)
         except LakeError as error:
@@ -103,27 +101,27 @@ def data_files(catalog: Catalog) -> list[Needed]:
     return needed
 
 
-def kept_objects(catalog: Catalog) -> list[Needed]:
+def object_files(catalog: Catalog) -> list[Needed]:
     """Files that runs brought and that are kept as they came.
 
     Raises:
         LakeError: the table cannot be read.
     """
-    rows = ever(catalog, "objects", "run_id, name, path, bytes, sha256")
-    needed: dict[str, Needed] = {}
-    for row in rows:
-        needed[row["path"]] = Needed(
+    root = f"{catalog.layout.root}{os.sep}"
+    return [
+        Needed(
             kind="object",
-            path=row["path"],
-            location=str(catalog.layout.root / row["path"]),
-            table="objects",
-            bytes=row["bytes"],
-            written_bytes=row["bytes"],
-            checksum=row["sha256"],
+            path=kept.location.removeprefix(root),
+            location=kept.location,
+            table=OBJECTS,
+            bytes=kept.bytes,
+            written_bytes=kept.bytes,
+            checksum=kept.sha256,
             algorithm="sha256",
-            concerns=f"{row['name']} of run {row['run_id']}",
+            concerns=f"{kept.name} of run {kept.run_id}",
         )
-    return list(needed.values())
+        for kept in kept_objects(catalog)
+    ]
 
 
 def assemblies(catalog: Catalog) -> list[Needed]:
@@ -169,32 +167,6 @@ def index_text(contigs: Sequence[tuple[str, int, str]]) -> bytes:
         lines.append(f"{name}\t{length}\t{offset}\t{length}\t{length + 1}\n")
         offset += length + 1
     return "".join(lines).encode()
-
-
-def ever(catalog: Catalog, table: str, columns: str) -> list[dict[str, Any]]:
-    """Distinct rows that a table has at any snapshot that is left."""
-    ((first, newest),) = (
-        catalog.connection.cursor()
-        .execute(
-            "SELECT min(snapshot_id), max(snapshot_id) FROM __ducklake_metadata_lake.ducklake_snapshot"
-            " WHERE snapshot_id >= (SELECT min(begin_snapshot) FROM __ducklake_metadata_lake.ducklake_table"
-            " WHERE table_name = ?)",
-            [table],
-        )
-        .fetchall()
-    )
-    try:
-        rows: pa.Table = catalog.query(
-            f'SELECT {columns} FROM "{table}" AT (VERSION => {first}) UNION'
-            f" SELECT {columns} FROM ducklake_table_insertions('lake', 'main', '{table}', {first}, {newest})"
-        )
-    except (duckdb.Error, StorageError) as error:
-        raise LakeError(
-            f"table {table} cannot be read ({first_line(error)})",
-            str(catalog.layout.root),
-            "Mend its files first: baselake doctor --repair",
-        ) from error
-    return rows.to_pylist()
 
 
 def _concerns(file: StoredFile, partition: Mapping[str, str | None]) -> str:

@@ -9,6 +9,7 @@ from baselake.catalog.metadata import metadata_change
 from baselake.catalog.upkeep.check import Checked, check
 from baselake.catalog.upkeep.needed import Needed, index_text
 from baselake.errors import BaselakeError, InputError
+from baselake.lake.keyring import key_name
 from baselake.lake.location import pieces_of, size_of, write_location
 from baselake.lake.store import check_url
 
@@ -95,6 +96,8 @@ def copies_in(folders: Sequence[str], needed: Needed) -> list[str]:
 
 def mirrored(needed: Needed) -> str:
     """The path of a file's copy in a folder that mirrors the lake; a file moved elsewhere has its hot path."""
+    if needed.kind == "object":
+        return key_name(needed.location)
     if needed.kind in ("rows", "deletes") and (needed.path.startswith("/") or "://" in needed.path):
         return f"data/main/{needed.table}/{needed.path.rsplit('/', 1)[-1]}"
     return needed.path

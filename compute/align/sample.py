@@ -82,8 +82,8 @@ def write_alignments(
     rows_folder, keys_folder = job.scratch / "rows", job.scratch / "keys"
     rows_folder.mkdir()
     keys_folder.mkdir()
-    sorter = SpillSorter(rows_folder, ROWS, contigs, config.memory_bytes // 2)
-    marker = DuplicateMarker(keys_folder, contigs, optical_distance, config.memory_bytes // 4)
+    sorter = SpillSorter(rows_folder, ROWS, contigs, config.memory_bytes // 2, job.cipher)
+    marker = DuplicateMarker(keys_folder, contigs, optical_distance, config.memory_bytes // 4, job.cipher)
     with ThreadPoolExecutor(config.threads, "align") as pool:
         templates = 0
         for number, group in enumerate(read_groups):

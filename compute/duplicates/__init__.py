@@ -33,6 +33,7 @@ from baselake.compute.arrow_columns import string_buffers
 from baselake.compute.duplicates._twin import PARTITIONS, Spill
 from baselake.compute.duplicates._twin import decide as decide_partition
 from baselake.lake.parquet import storage_error
+from baselake.lake.spills import SpillCipher
 
 # SAMv1 section 1.4: PCR or optical duplicate.
 DUPLICATE = 0x400
@@ -66,16 +67,23 @@ class DuplicateMarker:
         contigs: names, in the order of the reference.
         optical_distance: pixels.
         memory_bytes: bound on buffers.
+        cipher: hides the keys on the disk; None: they are plain.
     """
 
     def __init__(
-        self, folder: Path, contigs: Sequence[str], optical_distance: int, memory_bytes: int
+        self,
+        folder: Path,
+        contigs: Sequence[str],
+        optical_distance: int,
+        memory_bytes: int,
+        cipher: SpillCipher | None = None,
     ) -> None:
         self._folder = folder
         self._contigs = pa.array(contigs, pa.string())
         self._distance = optical_distance
         buffered = min(_BUFFER_BYTES, memory_bytes // (3 * PARTITIONS))
-        self._spill = Spill(str(folder), buffered)
+        self._cipher = cipher
+        self._spill = Spill(str(folder), buffered, cipher)
 
     def add(self, records: pa.RecordBatch, library_of: np.ndarray) -> None:
         """Takes records of whole templates, those of a template together.
@@ -126,7 +134,11 @@ class DuplicateMarker:
         path = self._folder / name
         if not path.exists():
             return np.zeros(0, np.uint8)
-        return np.memmap(path, np.uint8, "r+")
+        if self._cipher is None:
+            return np.memmap(path, np.uint8, "r+")
+        keys = np.fromfile(path, np.uint8)
+        self._cipher(str(path), 0, memoryview(keys.data))
+        return keys
 
     def _check(self, error: int) -> None:
         if error:

@@ -1,9 +1,13 @@
+from collections.abc import Callable
+
 import numpy as np
 
 PARTITIONS: int
 
 class Spill:
-    def __init__(self, folder: str, buffered: int) -> None: ...
+    def __init__(
+        self, folder: str, buffered: int, cipher: Callable[[str, int, memoryview], None] | None = None
+    ) -> None: ...
     def add(
         self,
         template: np.ndarray,

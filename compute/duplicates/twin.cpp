@@ -13,6 +13,7 @@
 #include <tuple>
 
 #include "lake/arrow_columns.h"
+#include "lake/spill_cipher.h"
 
 namespace py = pybind11;
 using baselake::In;
@@ -145,8 +146,8 @@ struct Columns {
 template <typename T>
 class PartitionedFile {
 public:
-    PartitionedFile(std::string stem, std::size_t buffered)
-        : stem_(std::move(stem)), buffered_(std::max<std::size_t>(1, buffered / sizeof(T))) {}
+    PartitionedFile(std::string stem, baselake::SpillCipher cipher, std::size_t buffered)
+        : stem_(std::move(stem)), cipher_(std::move(cipher)), buffered_(std::max<std::size_t>(1, buffered / sizeof(T))) {}
 
     int append(int partition, const T& value) {
         auto& held = held_[partition];
@@ -166,7 +167,11 @@ private:
     int flush(int partition) {
         auto& held = held_[partition];
         if (held.empty()) return 0;
-        std::FILE* file = std::fopen((stem_ + std::to_string(partition)).c_str(), "ab");
+        const std::string path = stem_ + std::to_string(partition);
+        const std::size_t bytes = held.size() * sizeof(T);
+        if (cipher_) cipher_(path, written_[partition], reinterpret_cast<std::uint8_t*>(held.data()), bytes);
+        written_[partition] += bytes;
+        std::FILE* file = std::fopen(path.c_str(), "ab");
         if (!file) return errno;
         const bool whole = std::fwrite(held.data(), sizeof(T), held.size(), file) == held.size();
         const int error = whole ? 0 : errno;
@@ -176,16 +181,18 @@ private:
     }
 
     std::string stem_;
+    baselake::SpillCipher cipher_;
     std::size_t buffered_;
+    std::array<std::uint64_t, PARTITIONS> written_{};
     std::array<std::vector<T>, PARTITIONS> held_;
 };
 
 class Spill {
 public:
-    Spill(const std::string& folder, std::size_t buffered)
-        : pairs_(folder + "/pairs-", buffered),
-          fragments_(folder + "/fragments-", buffered),
-          pair_ends_(folder + "/ends-", buffered) {}
+    Spill(const std::string& folder, std::size_t buffered, const py::object& cipher)
+        : pairs_(folder + "/pairs-", baselake::spill_cipher(cipher), buffered),
+          fragments_(folder + "/fragments-", baselake::spill_cipher(cipher), buffered),
+          pair_ends_(folder + "/ends-", baselake::spill_cipher(cipher), buffered) {}
 
     // Takes rows of whole templates, a template's rows together. Returns 0 or an errno.
     int add(const In<std::int64_t>& templ, const In<std::int32_t>& library, const In<std::int32_t>& flag,
@@ -348,7 +355,8 @@ PYBIND11_MODULE(_twin, module) {
     module.doc() = "Duplicate marking; see compute/duplicates/__init__.py.";
     module.attr("PARTITIONS") = PARTITIONS;
     py::class_<Spill>(module, "Spill")
-        .def(py::init<const std::string&, std::size_t>(), py::arg("folder"), py::arg("buffered"))
+        .def(py::init<const std::string&, std::size_t, const py::object&>(), py::arg("folder"), py::arg("buffered"),
+             py::arg("cipher") = py::none())
         .def("add", &Spill::add, py::arg("template"), py::arg("library"), py::arg("flag"), py::arg("contig"),
              py::arg("start"), py::arg("name"), py::arg("cigar"), py::arg("qual"))
         .def("flush", &Spill::flush);

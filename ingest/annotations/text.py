@@ -102,6 +102,7 @@ def rows_of(
         "threads": catalog.config.threads,
         "memory_limit": f"{catalog.config.memory_bytes // 2**20}MiB",
         "temp_directory": str(scratch / "spill"),
+        "temp_file_encryption": bool(catalog.config.encrypted),
     }
     memory = duckdb.connect(config=config)
     try:

@@ -85,10 +85,9 @@ def test_init_upgrades_it_and_keeps_its_rows(old_lake: Path, config: Config) -> 
     assert all(file.written is not None for file in files)
     assert rows == [{"name": "q", "seq": "A", "tile": None, "sample_id": None}]
     assert versions[0] == {"version": 1, "release": "0.1.0"}
-    assert versions[1:] == [
-        {"version": number, "release": connection.RELEASE}
-        for number in range(2, connection.SCHEMA_VERSION + 1)
-    ]
+    steps = sorted(int(step.name[:4]) for step in (connection._SQL / "schema").glob("*.sql"))
+    assert steps[-1] == connection.SCHEMA_VERSION
+    assert versions[1:] == [{"version": number, "release": connection.RELEASE} for number in steps[1:]]
 
 
 def test_what_its_old_snapshots_have_not_is_told(old_lake: Path, config: Config) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from baselake.compute.duplicates import DuplicateMarker, add_duplicate_type
 from baselake.compute.duplicates.reference import Record, mark_duplicates
+from baselake.lake.spills import SpillCipher
 from tests.compute.alignment_rows import key_rows, libraries_of, records_of
 
 KINDS = ("", "LB", "SQ")
@@ -26,9 +27,10 @@ def native_marks(
     distance: int = 100,
     contigs: tuple[str, ...] = CONTIGS,
     memory: int = 1 << 20,
+    cipher: SpillCipher | None = None,
 ) -> dict[int, str]:
     folder.mkdir()
-    marker = DuplicateMarker(folder, contigs, distance, memory)
+    marker = DuplicateMarker(folder, contigs, distance, memory, cipher)
     libraries, library_of = libraries_of(records)
     by_template: dict[int, list[Record]] = defaultdict(list)
     for record in records:
@@ -190,8 +192,14 @@ def test_the_native_marker_does_what_the_definition_says(
             for r, _ in groups
         ]
     records = [record for group in groups for record in group]
-    folder = tmp_path_factory.mktemp("duplicates") / "spill"
-    assert native_marks(folder, records, distance, memory=1) == mark_duplicates(records, distance)
+    folder = tmp_path_factory.mktemp("duplicates")
+    expected = mark_duplicates(records, distance)
+    assert native_marks(folder / "plain", records, distance, memory=1) == expected
+    # Hidden on disk, where each partition is written a value at a time.
+    cipher = SpillCipher()
+    assert native_marks(folder / "hidden", records, distance, memory=1, cipher=cipher) == expected
+    for path in (folder / "hidden").glob("*-*"):
+        assert path.read_bytes() != (folder / "plain" / path.name).read_bytes()
 
 
 def run(*command: object) -> None:

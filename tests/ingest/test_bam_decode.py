@@ -12,6 +12,7 @@ from baselake.ingest._bam import Decoder
 from baselake.ingest.bam_rows import ALIGNER_TAGS, to_batch
 from baselake.ingest.sam_stream import split_header
 from baselake.lake.schema import ALIGNMENTS, READ_RECORDS
+from baselake.lake.spills import SpillCipher
 from tests.ingest.sam_files import sam_line, sam_lines, write_bam
 
 COMPLEMENT = str.maketrans("ACGTMRWSYKVHDBN=", "TGCAKYWSRMBDHVN=")
@@ -25,7 +26,12 @@ class Decoded:
     """Rows of one stream, as lists of dictionaries."""
 
     def __init__(
-        self, chunks: list[bytes], scratch: Path, order: str = "sort", memory_bytes: int = 1 << 26
+        self,
+        chunks: list[bytes],
+        scratch: Path,
+        order: str = "sort",
+        memory_bytes: int = 1 << 26,
+        cipher: SpillCipher | None = None,
     ) -> None:
         decoder = Decoder(
             contigs=["chr1", "chr2"],
@@ -36,6 +42,7 @@ class Decoded:
             bin_shift=24,
             scratch=str(scratch),
             memory_bytes=memory_bytes,
+            cipher=cipher,
         )
         self.alignments: list[dict] = []
         self.reads: list[dict] = []
@@ -249,6 +256,8 @@ def test_mates_stand_together_whatever_lies_between_them_and_however_little_memo
     raw = raw_records(write_bam(tmp_path / "pairs.bam", [*first, *last, *lone]))
     roomy = Decoded([raw], tmp_path)
     tight = Decoded([raw], tmp_path, memory_bytes=1 << 16)
+    hidden = Decoded([raw], tmp_path, memory_bytes=1 << 16, cipher=SpillCipher())
+    assert (hidden.reads, hidden.alignments) == (tight.reads, tight.alignments)
     for decoded in (roomy, tight):
         reads = decoded.reads
         assert {read["run_id"] for read in reads} == {"HS_1_FC"}

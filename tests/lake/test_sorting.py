@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from baselake.errors import InputError
 from baselake.lake.sorting import SpillSorter
+from baselake.lake.spills import SpillCipher
 
 CONTIGS = ("chr2", "chr10", "chr1")
 SCHEMA = pa.schema(
@@ -40,21 +41,28 @@ def position(row: Row) -> tuple[int, int]:
     return CONTIGS.index(contig), -1 if start is None else start
 
 
-def sort(folder: Path, batches: list[list[Row]], memory_bytes: int) -> list[tuple[str | None, pa.Table]]:
+def sort(
+    folder: Path, batches: list[list[Row]], memory_bytes: int, cipher: SpillCipher | None = None
+) -> list[tuple[str | None, pa.Table]]:
     folder.mkdir()
-    sorter = SpillSorter(folder, SCHEMA, CONTIGS, memory_bytes)
+    sorter = SpillSorter(folder, SCHEMA, CONTIGS, memory_bytes, cipher)
     for rows in batches:
         if rows:
             sorter.add(batch(rows))
     return list(sorter.sorted_tables())
 
 
-@given(batches=batches_of_rows, memory_bytes=st.sampled_from([1, 200, 1000, 5000, 1 << 30]))
+@given(
+    batches=batches_of_rows,
+    memory_bytes=st.sampled_from([1, 200, 1000, 5000, 1 << 30]),
+    hidden=st.booleans(),
+)
 @settings(deadline=None, max_examples=60)
 def test_sorts_as_a_stable_sort_in_memory_does(
-    tmp_path_factory: pytest.TempPathFactory, batches: list[list[Row]], memory_bytes: int
+    tmp_path_factory: pytest.TempPathFactory, batches: list[list[Row]], memory_bytes: int, hidden: bool
 ) -> None:
-    tables = sort(tmp_path_factory.mktemp("sort") / "scratch", batches, memory_bytes)
+    cipher = SpillCipher() if hidden else None
+    tables = sort(tmp_path_factory.mktemp("sort") / "scratch", batches, memory_bytes, cipher)
     rows = [row for _, table in tables for row in rows_of(table)]
     assert rows == sorted((row for rows in batches for row in rows), key=position)
 
@@ -83,6 +91,23 @@ def test_tables_are_of_even_size(tmp_path: Path) -> None:
     rows: list[Row] = [("chr1", i * 31 % 9973, "ACGT", False) for i in range(9000)]
     sizes = [table.nbytes for _, table in sort(tmp_path / "scratch", [rows], 100_000)]
     assert max(sizes) < 1.2 * min(sizes)
+
+
+def test_what_is_hidden_is_cut_into_the_same_tables_and_is_noise_on_disk(tmp_path: Path) -> None:
+    """Runs of more numbers than are read at once, with many rows of one place."""
+    rows: list[Row] = [("chr1", i * 31 % 997 // 3, f"SECRET{i:05d}", False) for i in range(9000)]
+    plain = sort(tmp_path / "plain", [rows[:5000], rows[5000:]], 400_000)
+    hidden = sort(tmp_path / "hidden", [rows[:5000], rows[5000:]], 400_000, SpillCipher())
+    assert hidden == plain
+    assert len(plain) == 3
+    keys = 2 * ((2 << 32) + 8).to_bytes(8, "little")
+    for folder, there in (("plain", True), ("hidden", False)):
+        runs = [path.read_bytes() for path in (tmp_path / folder).iterdir()]
+        assert len(runs) > 6
+        assert any(b"SECRET" in run for run in runs) is there
+        assert any(run.startswith((b"ARROW1", b"\x93NUMPY")) for run in runs) is there
+        # Keys of one place, as they would lie there one after the other.
+        assert any(keys in run for run in runs) is there
 
 
 def test_an_unknown_contig_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """After an erasure nothing of a sample is left at any snapshot, and everything of everybody else is as it was."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -13,13 +14,19 @@ from baselake.catalog.catalog import Catalog, connect
 from baselake.catalog.decoding import Decoder
 from baselake.catalog.erase.erasure import Erased, erase_sample, preview
 from baselake.catalog.erase.keys import Keys, open_keys
+from baselake.catalog.export.kept import open_kept
 from baselake.catalog.files import stored_files
+from baselake.catalog.objects import kept_objects
+from baselake.catalog.tiers.define import add_tier
+from baselake.catalog.tiers.policy import apply_policy
+from baselake.catalog.tiers.settings import set_rule
 from baselake.catalog.upkeep.doctor import examine
 from baselake.catalog.work.queue import Terms, pending, take
 from baselake.errors import LakeError, NotFoundError
 from baselake.lake.location import checksum_of
 from baselake.lake.partition import LakeLayout
 from baselake.lake.schema import ALIGNMENTS, BLOCK_ROW, COUNTS, shown_name
+from baselake.lake.tiers import Rule, Tier
 
 from ..conftest import Place
 from ..shown import decoded, shown
@@ -317,6 +324,52 @@ def test_who_is_not_there_cannot_be_erased(lake_of_people: Place, keys: Keys) ->
     with pytest.raises(NotFoundError, match="nothing of a sample 'MART'"):
         erase(lake_of_people, keys, "MART")
     assert not list((lake_of_people.lake / "erasures").glob("*"))
+
+
+def test_a_sheet_on_another_tier_is_erased_with_its_old_copy(
+    lake_of_people: Place, keys: Keys, tmp_path: Path
+) -> None:
+    (tmp_path / "warm").mkdir()
+    with connect(*lake_of_people) as catalog:
+        add_tier(catalog, Tier(name="warm", url=str(tmp_path / "warm")))
+        set_rule(catalog, Rule(table="objects", tier="warm", after_seconds=0))
+        assert apply_policy(catalog).files == 1
+    (moved,) = [path for path in (tmp_path / "warm").rglob("*") if path.is_file()]
+    (old,) = [path for path in (lake_of_people.lake / "objects").rglob("*") if path.is_file()]
+    assert WHO.encode() in moved.read_bytes()
+    assert not erase(lake_of_people, keys).findings
+    assert not moved.exists()
+    assert not old.exists()
+    with connect(*lake_of_people) as catalog:
+        (sheet,) = kept_objects(catalog)
+        assert sheet.location.startswith(f"{lake_of_people.lake}/objects/")
+        with open_kept(catalog, RUN, "SampleSheet.csv") as file:
+            assert b"BERTRAM" in (text := file.read())
+        assert f"{WHO}-2".encode() in text
+        assert f"{WHO},".encode() not in text
+        apply_policy(catalog)
+        assert examine(catalog).findings == []
+
+
+def test_what_is_left_of_it_on_another_tier_is_found(
+    lake_of_people: Place, keys: Keys, tmp_path: Path
+) -> None:
+    """The proof reads kept files wherever they lie."""
+    (tmp_path / "warm").mkdir()
+    with connect(*lake_of_people) as catalog:
+        (tmp_path / "notes").write_text(f"about {WHO}\n")
+        with catalog.job("keep", {"run_id": "OTHER"}) as job:
+            stored = job.object(tmp_path / "notes", "OTHER", "notes.gz")
+            row = {"run_id": "OTHER", "name": "notes.gz", "path": stored.path, "bytes": stored.bytes}
+            row |= {"sha256": stored.sha256, "kind": "metadata", "job_id": job.id}
+            with job.commit() as tx:
+                tx.insert("objects", pa.Table.from_pylist([row]))
+        add_tier(catalog, Tier(name="warm", url=str(tmp_path / "warm")))
+        set_rule(catalog, Rule(table="objects", tier="warm", after_seconds=0))
+        assert apply_policy(catalog).files == 2
+        apply_policy(catalog, now=int(time.time()) + 1_000_000)
+    (found,) = erase(lake_of_people, keys).findings
+    assert found.where.startswith(f"{tmp_path}/warm/objects/OTHER/")
 
 
 def test_a_dry_run_tells_and_changes_nothing(lake_of_people: Place) -> None:

@@ -1,15 +1,17 @@
 """Lakes with a few files of reads, and what must hold of them wherever the files lie."""
 
+import hashlib
 import os
 
 import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.files import stored_files
+from baselake.catalog.objects import kept_objects
 from baselake.catalog.tiers.placement import Stores, held_files
 from baselake.catalog.tiers.removals import pending_removals
 from baselake.catalog.tiers.settings import set_rule
-from baselake.lake.location import checksum_of
+from baselake.lake.location import checksum_of, open_location
 from baselake.lake.schema import READ_RECORDS
 from baselake.lake.tiers import Rule
 
@@ -47,7 +49,7 @@ def tiers_of_reads(catalog: Catalog) -> dict[str, int]:
     """How many files of reads lie on each tier."""
     found: dict[str, int] = {}
     for one in held_files(catalog):
-        if one.stored.table == "read_records":
+        if one.table == "read_records":
             found[one.tier] = found.get(one.tier, 0) + 1
     return found
 
@@ -55,6 +57,7 @@ def tiers_of_reads(catalog: Catalog) -> dict[str, int]:
 def unknown_files(catalog: Catalog) -> set[str]:
     """Files on any tier that the catalog does not know of."""
     known = {file.location for file in stored_files(catalog.connection, catalog.layout)}
+    known |= {kept.location for kept in kept_objects(catalog)}
     known |= {copy.location for copy in pending_removals(catalog)}
     stores = Stores(catalog)
     there = {
@@ -62,6 +65,7 @@ def unknown_files(catalog: Catalog) -> set[str]:
         for tier in stores.tiers
         for name, _ in stores.of(tier.name).list()
     }
+    there |= {str(path) for path in catalog.layout.objects.rglob("*") if path.is_file()}
     there |= {str(path) for path in catalog.layout.data.rglob("*.part")}
     return there - known
 
@@ -77,4 +81,8 @@ def missing_files(catalog: Catalog) -> set[str]:
             whole = checksum_of(file.location) == file.checksum
         if not whole:
             found.add(file.location)
+    for kept in kept_objects(catalog):
+        with open_location(kept.location) as came:
+            if hashlib.sha256(came.read()).hexdigest() != kept.sha256:
+                found.add(kept.location)
     return found

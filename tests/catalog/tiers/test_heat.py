@@ -34,9 +34,9 @@ def reads(catalog: Catalog) -> dict[str, int]:
     """How often each run's file was read."""
     heat = read_heat(catalog)
     return {
-        one.path.split("run_id=")[1][:2]: heat[one.stored.name].reads
+        one.path.split("run_id=")[1][:2]: heat[one.name].reads
         for one in held_files(catalog)
-        if one.stored.name in heat
+        if one.name in heat
     }
 
 

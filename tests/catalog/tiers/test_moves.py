@@ -229,7 +229,7 @@ def test_every_copy_of_a_file_is_known_and_can_go_at_once(tiered: Catalog) -> No
     """Which an erasure needs."""
     write_run(tiered, "R1")
     (held,) = held_files(tiered)
-    name, first = held.stored.name, held.stored.location
+    name, first = held.name, held.location
     send_all(tiered, "warm")
     apply_policy(tiered)
     assert copies_of(tiered, [name, "none"]) == {
@@ -252,7 +252,7 @@ def test_a_damaged_file_is_named_and_stays_and_the_others_move(tiered: Catalog, 
     for run in ("R1", "R2", "R3"):
         write_run(tiered, run)
     (held,) = (one for one in held_files(tiered) if "R2" in one.path)
-    damaged = Path(held.stored.location)
+    damaged = Path(held.location)
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:-1] if how == "size" else whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
     send_all(tiered, "warm")
@@ -299,8 +299,8 @@ def test_a_file_that_is_dropped_while_it_is_copied_is_not_brought_back(
     def drop_first(catalog: Catalog, copied: Iterable[object]) -> object:
         with metadata_change(catalog, "a test") as cursor:
             cursor.execute(
-                "DELETE FROM __ducklake_metadata_lake.ducklake_data_file WHERE data_file_id = ?",
-                [dropped.stored.file_id],
+                "DELETE FROM __ducklake_metadata_lake.ducklake_data_file WHERE split_part(path, '/', -1) = ?",
+                [dropped.name],
             )
         return register(catalog, copied)  # type: ignore[arg-type]
 
@@ -310,10 +310,10 @@ def test_a_file_that_is_dropped_while_it_is_copied_is_not_brought_back(
         assert apply_policy(tiered).files == 1
     assert tiers_of_reads(tiered) == {"warm": 1}
     reasons = {copy.name: copy.reason for copy in pending_removals(tiered)}
-    assert reasons[dropped.stored.name] == "unfinished"
+    assert reasons[dropped.name] == "unfinished"
     with mover_lock(tiered, QUIET):
         assert remove_copies(tiered, unfinished=True) == 1
-    assert unknown_files(tiered) == {dropped.stored.location}  # which who dropped it removes
+    assert unknown_files(tiered) == {dropped.location}  # which who dropped it removes
 
 
 def test_what_another_mover_moved_first_is_left_alone(tiered: Catalog) -> None:
@@ -331,7 +331,7 @@ def test_the_place_of_a_file_is_never_removed(tiered: Catalog, later: int) -> No
     with metadata_change(tiered, "a test") as cursor:
         cursor.execute(
             "INSERT INTO __ducklake_metadata_lake.baselake_removals VALUES (?, ?, 1, 'moved', 0)",
-            [f"data/{held.path}", held.stored.name],
+            [f"data/{held.path}", held.name],
         )
     with mover_lock(tiered, QUIET):
         assert remove_copies(tiered, now=later) == 0
@@ -341,7 +341,7 @@ def test_the_place_of_a_file_is_never_removed(tiered: Catalog, later: int) -> No
 def test_a_full_tier_is_named_and_takes_what_fits(tiered: Catalog, warm_url: str) -> None:
     for run in ("R1", "R2", "R3"):
         write_run(tiered, run)
-    size = max(one.stored.bytes for one in held_files(tiered))
+    size = max(one.bytes for one in held_files(tiered))
     set_tier(tiered, Tier(name="warm", url=warm_url, capacity_bytes=2 * size))
     send_all(tiered, "warm")
     with pytest.raises(StorageError, match=rf"{re.escape(warm_url)}: tier 'warm' is full.*--capacity"):
@@ -352,7 +352,7 @@ def test_a_full_tier_is_named_and_takes_what_fits(tiered: Catalog, warm_url: str
 def test_the_hot_tier_sheds_its_coldest_files_above_the_mark(tiered: Catalog) -> None:
     for run in range(6):
         write_run(tiered, f"R{run}")
-    size = max(one.stored.bytes for one in held_files(tiered))
+    size = max(one.bytes for one in held_files(tiered))
     set_tier(tiered, Tier(name="hot", url="", capacity_bytes=6 * size, high=0.9, low=0.5))
     assert apply_policy(tiered).files == 3
     assert tiers_of_reads(tiered) == {"hot": 3, "warm": 3}
@@ -368,7 +368,7 @@ def test_cost_is_by_terabyte_and_month(tiered: Catalog, warm_url: str) -> None:
     (held,) = held_files(tiered)
     set_tier(tiered, Tier(name="warm", url=warm_url, cost_per_tb_month=1e9))
     figures = {row["tier"]: row for row in tier_figures(tiered).to_pylist()}
-    assert figures["warm"]["cost_per_month"] == round(held.stored.bytes / 1000, 2)
+    assert figures["warm"]["cost_per_month"] == round(held.bytes / 1000, 2)
     assert find_tier(tiered, "warm").cost_per_tb_month == 1e9
 
 

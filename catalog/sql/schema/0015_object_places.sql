@@ -1,0 +1,1 @@
+-- Release 0.4: where kept files lie. Its table is a plain one of the metadata database: sql/metadata/objects.sql.
