@@ -10,11 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
-import pyarrow as pa
-
 from baselake.catalog import catalog as catalogs
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.references import Reference, add_reference, open_reference
 from baselake.catalog.samples import describe_sample, sample_names
 from baselake.catalog.snapshots import At, name_snapshot, unname_snapshot
 from baselake.config import acting_user, keys_folder
@@ -25,9 +22,11 @@ from baselake.progress import QUIET, Progress
 
 if TYPE_CHECKING:
     import polars
+    import pyarrow as pa
 
     from baselake.catalog.erase.erasure import Erased
     from baselake.catalog.export.bam import Format
+    from baselake.catalog.references import Reference
     from baselake.catalog.upkeep.backup import Backup
     from baselake.catalog.upkeep.compact import Compacted
     from baselake.catalog.upkeep.doctor import Repair, Report
@@ -49,8 +48,10 @@ class Lake:
         self.catalog = catalog
         self._progress = progress
 
-    def add_reference(self, fasta: str | os.PathLike[str], name: str) -> Reference:
+    def add_reference(self, fasta: str | os.PathLike[str], name: str) -> "Reference":
         """Register an assembly from a FASTA file; see `baselake.catalog.references.add_reference`."""
+        from baselake.catalog.references import add_reference
+
         return add_reference(self.catalog, Path(fasta), name, self._progress)
 
     def ingest(
@@ -175,7 +176,7 @@ class Lake:
         align_samples(self.catalog, chosen, assembly, progress=self._progress)
         call_samples(self.catalog, chosen, assembly, region=where, progress=self._progress, gpus=gpus)
 
-    def sql(self, query: str) -> pa.Table:
+    def sql(self, query: str) -> "pa.Table":
         """Rows of a query.
 
         Raises:
@@ -184,11 +185,13 @@ class Lake:
         self.audit_sql(query)
         relation = self.catalog.relation(query)
         if relation is None:
+            import pyarrow as pa
+
             return pa.table({})
         with self.catalog.reading():
             return relation.to_arrow_table()
 
-    def query(self, question: str, *arguments: object, **named: object) -> pa.Table:
+    def query(self, question: str, *arguments: object, **named: object) -> "pa.Table":
         """The answer to a question with a name, as `lake.query("de_novo", "family1", min_depth=10)`.
 
         Args:
@@ -202,7 +205,7 @@ class Lake:
         """
         return self.sql(self.question_sql(question, *arguments, **named))
 
-    def stream(self, question: str, *arguments: object, **named: object) -> pa.RecordBatchReader:
+    def stream(self, question: str, *arguments: object, **named: object) -> "pa.RecordBatchReader":
         """The same answer, computed as its batches are read."""
         sql = self.question_sql(question, *arguments, **named)
         self.audit_sql(sql)
@@ -262,7 +265,7 @@ class Lake:
 
     def alignments(
         self, sample: str, region: str | Sequence[str], *, reference: str | None = None
-    ) -> pa.Table:
+    ) -> "pa.Table":
         """A sample's alignments that overlap a region, all columns of `alignments`, by start.
 
         Quicker than SQL on the view where many rows or columns are wanted, and quickest where many regions are asked
@@ -478,7 +481,7 @@ class Lake:
         )
         return export_cohort(self.catalog, cohort, assembly, Path(path), self._region(assembly, region))
 
-    def snapshots(self) -> pa.Table:
+    def snapshots(self) -> "pa.Table":
         """Every snapshot: number, time, names, which job made it, and what it brought."""
         return self.catalog.query(self.catalog.statement("snapshots"))
 
@@ -552,10 +555,13 @@ class Lake:
     ) -> None:
         self.close()
 
-    def _reference(self, name: str | None) -> Reference:
+    def _reference(self, name: str | None) -> "Reference":
+        # Imported here: sequences are NumPy's, which a question does not need.
+        from baselake.catalog.references import open_reference
+
         return open_reference(self.catalog, name)
 
-    def _region(self, reference: Reference, text: str | None) -> Region | None:
+    def _region(self, reference: "Reference", text: str | None) -> Region | None:
         return None if text is None else parse_region(text, reference.lengths)
 
     def _sample(self, wanted: str) -> str:
