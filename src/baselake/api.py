@@ -263,6 +263,20 @@ class Lake:
             self._audit_export("vcf", each, region)
         return export_vcf(self.catalog, samples, assembly, Path(path), self._region(assembly, region))
 
+    def export_source(
+        self,
+        path: str | os.PathLike[str],
+        source: str,
+        *,
+        reference: str | None = None,
+        region: str | None = None,
+    ) -> int:
+        """Write an imported VCF's records as they came in; see `baselake.catalog.export.vcf.export_source`."""
+        from baselake.catalog.export.vcf import export_source
+
+        self._audit("export vcf", source=source, region=region)
+        return export_source(self.catalog, source, Path(path), reference, region)
+
     def alignments(
         self, sample: str, region: str | Sequence[str], *, reference: str | None = None
     ) -> "pa.Table":
@@ -465,20 +479,11 @@ class Lake:
         reference: str | None = None,
         region: str | None = None,
     ) -> int:
-        """Write what a cohort's members have, called together, as one VCF; the number of records.
-
-        Args:
-            path: the file: `.vcf`, or bgzipped and indexed `.vcf.gz`.
-            cohort: a cohort, family or sample, or `all`.
-            reference: the assembly; None: the only one.
-            region: only alleles that begin there.
-        """
+        """Write what members of a cohort (or family, or `all`) have, called together, as one VCF; the number of records."""
         from baselake.catalog.export.cohort import export_cohort
 
         assembly = self._reference(reference)
-        self.catalog.audit_read(
-            "export vcf", {"cohort": cohort, **({"region": region} if region is not None else {})}
-        )
+        self._audit("export vcf", cohort=cohort, region=region)
         return export_cohort(self.catalog, cohort, assembly, Path(path), self._region(assembly, region))
 
     def snapshots(self) -> "pa.Table":
@@ -539,10 +544,10 @@ class Lake:
         return erase_sample(self.catalog, sample, keys, acting_user(os.environ), self._progress)
 
     def _audit_export(self, form: str, sample: str, region: str | None) -> None:
-        said = {"sample": sample, "region": region}
-        self.catalog.audit_read(
-            f"export {form}", {key: value for key, value in said.items() if value is not None}
-        )
+        self._audit(f"export {form}", sample=sample, region=region)
+
+    def _audit(self, operation: str, **said: str | None) -> None:
+        self.catalog.audit_read(operation, {key: text for key, text in said.items() if text is not None})
 
     def close(self) -> None:
         self.catalog.close()

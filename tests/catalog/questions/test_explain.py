@@ -62,7 +62,7 @@ class CountingProxy:
 def test_requests_to_a_store_are_told_before_they_are_made(
     lake: Path, config: Config, bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Within a quarter for scans; up to eight times as many where conditions leave row groups out, hardly ever fewer."""
+    """Within a quarter for scans; up to eight times as many where conditions leave row groups out."""
     monkeypatch.setattr(move, "HEARD_SECONDS", -1.0)
     (tmp_path / "r.fa").write_text(f">1\n{'A' * (SITES * 10 + 100)}\n")
     calls = [
