@@ -479,7 +479,7 @@ class Lake:
         reference: str | None = None,
         region: str | None = None,
     ) -> int:
-        """Write what members of a cohort (or family, or `all`) have, called together, as one VCF; the number of records."""
+        """Write what members of a cohort have, called together, as one VCF; the number of records."""
         from baselake.catalog.export.cohort import export_cohort
 
         assembly = self._reference(reference)
