@@ -1,18 +1,18 @@
 """The lake's catalog: read-only queries from any thread, and jobs that change it."""
 
 import os
+import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
-import pyarrow as pa
 
 from baselake.catalog import connection as connections
 from baselake.catalog.backends import backend_of
@@ -23,12 +23,14 @@ from baselake.catalog.snapshots import At
 from baselake.catalog.tiers.remote import Remote
 from baselake.config import Config, acting_user, check_database_url, keep_setting
 from baselake.errors import BaselakeError, ConflictError, InputError, LakeError, NotFoundError
-from baselake.lake.keyring import begin_keyring
 from baselake.lake.partition import LakeLayout
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from baselake.catalog.job import Job, Transaction
 
+_T = TypeVar("_T")
 Parameters = Sequence[object] | Mapping[str, object]
 
 _STATEMENTS = Path(__file__).parent / "sql" / "statements"
@@ -37,6 +39,12 @@ _STATEMENTS = Path(__file__).parent / "sql" / "statements"
 def statement(name: str) -> str:
     """The text of a query kept in `sql/statements/`."""
     return (_STATEMENTS / f"{name}.sql").read_text()
+
+
+def _reading_errors() -> tuple[type[Exception], ...]:
+    """What DuckDB, the operating system and Arrow raise; Arrow is not loaded for it."""
+    arrow = sys.modules.get("pyarrow")
+    return (duckdb.Error, OSError) if arrow is None else (duckdb.Error, OSError, arrow.ArrowException)
 
 
 class Catalog:
@@ -66,18 +74,32 @@ class Catalog:
         with self.reading():
             self._remote.prepare()
 
-    def query(self, sql: str, params: Parameters = ()) -> pa.Table:
+    def query(self, sql: str, params: Parameters = ()) -> "pa.Table":
         """All rows of a query, whose parameters are given by place (`?`) or by name (`$name`).
 
         Raises:
             LakeError: the snapshot that is looked at has not the tables of this release.
             StorageError: a file that it reads is on a store that does not answer, or must be recalled first.
         """
+        with self._asked(sql, params) as cursor:
+            return cursor.to_arrow_table()
+
+    def rows(self, sql: str, params: Parameters = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query as Python's values, without Arrow: for a few, where that need not be loaded.
+
+        Raises:
+            LakeError, StorageError: as `query`.
+        """
+        with self._asked(sql, params) as cursor:
+            return cursor.fetchall()
+
+    @contextmanager
+    def _asked(self, sql: str, params: Parameters) -> "Iterator[duckdb.DuckDBPyConnection]":
         try:
             with self.reading():
                 self._remote.prepare()
                 with self._cursors.one() as cursor:
-                    return cursor.execute(sql, params).to_arrow_table()
+                    yield self._decoding(partial(cursor.execute, sql, params))
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             if self.at is None:
                 raise
@@ -93,8 +115,8 @@ class Catalog:
         sql: str,
         params: Parameters = (),
         batch_rows: int = 65_536,
-        tables: Mapping[str, pa.Table] | None = None,
-    ) -> pa.RecordBatchReader:
+        tables: "Mapping[str, pa.Table] | None" = None,
+    ) -> "pa.RecordBatchReader":
         """Rows of a query, a batch at a time, in bounded memory.
 
         Args:
@@ -106,6 +128,8 @@ class Catalog:
         Raises:
             StorageError: as `query`, also while the batches are read.
         """
+        import pyarrow as pa
+
         with self.reading():
             self._remote.prepare()
         cursor = self._cursors.new()
@@ -115,10 +139,10 @@ class Catalog:
             cursor.execute(f"CREATE TEMP TABLE {name} AS FROM given")
             cursor.unregister("given")
         with self.reading():
-            rows = cursor.execute(sql, params).to_arrow_reader(batch_rows)
+            rows = self._decoding(partial(cursor.execute, sql, params)).to_arrow_reader(batch_rows)
         return pa.RecordBatchReader.from_batches(rows.schema, self._batches(rows))
 
-    def records(self, sql: str, params: Parameters = ()) -> pa.Table:
+    def records(self, sql: str, params: Parameters = ()) -> "pa.Table":
         """All rows of a query of a stored table, its coded columns decoded.
 
         It is for many rows of `stored_reads` or `stored_alignments`, of which a query of the view would decode some
@@ -135,7 +159,7 @@ class Catalog:
 
     def stream_records(
         self, sql: str, params: Parameters = (), batch_rows: int = 65_536
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> "Iterator[pa.RecordBatch]":
         """Rows of such a query, a batch at a time.
 
         Raises:
@@ -156,7 +180,7 @@ class Catalog:
         try:
             with self.reading():
                 self._remote.prepare()
-                return self._cursors.new().sql(sql)
+                return self._decoding(partial(self._cursors.new().sql, sql))
         except duckdb.Error as error:
             text = str(error).strip()
             remedy = "Correct the query; 'SHOW TABLES' and 'DESCRIBE variants' tell what there is"
@@ -174,8 +198,8 @@ class Catalog:
         """
         try:
             yield
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
-            if isinstance(error, BaselakeError):
+        except Exception as error:
+            if isinstance(error, BaselakeError) or not isinstance(error, _reading_errors()):
                 raise
             explained = (
                 self._decoder.failure(error)
@@ -186,7 +210,17 @@ class Catalog:
                 raise
             raise explained from error
 
-    def _batches(self, rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    def _decoding(self, ask: Callable[[], _T]) -> _T:
+        """What a function that asks DuckDB returns; where it needs the decoder's functions, these are made known."""
+        try:
+            return ask()
+        except duckdb.Error as error:
+            if not self._decoder.asked_for(error):
+                raise
+            self._decoder.register(self._connection)
+            return ask()
+
+    def _batches(self, rows: "pa.RecordBatchReader") -> "Iterator[pa.RecordBatch]":
         with self.reading():
             yield from rows
 
@@ -275,6 +309,7 @@ class Catalog:
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """DuckDB's connection, for what this class does not do."""
+        self._decoder.register(self._connection)
         return self._connection
 
     def lease(self) -> None:
@@ -310,14 +345,14 @@ class Catalog:
 
     def newest_snapshot(self) -> int:
         """The number of the newest snapshot, whichever this connection shows."""
-        rows = self.query("SELECT max(snapshot_id) AS id FROM __ducklake_metadata_lake.ducklake_snapshot")
-        return int(rows["id"][0].as_py())
+        ((newest,),) = self.rows("SELECT max(snapshot_id) FROM __ducklake_metadata_lake.ducklake_snapshot")
+        return int(newest)
 
     def _exists(self, snapshot: int) -> bool:
-        found = self.query(
+        found = self.rows(
             "SELECT 1 FROM __ducklake_metadata_lake.ducklake_snapshot WHERE snapshot_id = ?", [snapshot]
         )
-        return found.num_rows > 0
+        return bool(found)
 
     def close(self) -> None:
         self._cursors.close()
@@ -414,6 +449,8 @@ def create(
         config = replace(config, catalog=catalog)
     if encrypted:
         connections.refuse_strangers(layout)
+        from baselake.lake.keyring import begin_keyring  # imported here: most lakes have none
+
         identity = begin_keyring(
             config.encrypted, str(layout.root), partial(keep_setting, layout.root, "encrypted")
         )

@@ -14,12 +14,9 @@ import duckdb
 from baselake.catalog.backends import Backend, backend_of
 from baselake.catalog.decoding import Decoder
 from baselake.catalog.extensions import open_duckdb
-from baselake.catalog.files import record_forgotten_files, record_old_files
 from baselake.catalog.snapshots import At, find_snapshot
 from baselake.config import Config, load_config
 from baselake.errors import ConflictError, LakeError, NotFoundError, StorageError
-from baselake.lake.keyring import required_keyring
-from baselake.lake.location import ENCRYPTED
 from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.4.0"
@@ -48,7 +45,7 @@ class Attached(NamedTuple):
         connection: in which it is attached as `lake` and in use.
         snapshot: the number of the snapshot that it shows; None: always the newest.
         read_only: every change is refused.
-        decoder: of the coded columns.
+        decoder: of the coded columns; where every change is refused, its functions are not known yet.
         private: a folder with a copy of the embedded catalog, where the lake's own cannot be read in its place.
     """
 
@@ -96,7 +93,9 @@ def connect(
         private = _private_copy(backend)
     target = backend.target(Path(private.name) if private is not None else None)
     decoder = Decoder(layout)
-    connection = _duckdb(decoder, layout, config, (backend.extension,))
+    connection = _duckdb(layout, config, (backend.extension,))
+    if not read_only:
+        decoder.register(connection)
     options = ["READ_ONLY"] if read_only else []
     try:
         _attach(connection, layout, config, target, options)
@@ -144,11 +143,14 @@ def create_lake(layout: LakeLayout, config: Config) -> bool:
         ConflictError: the folder holds something that is not a lake.
         LakeError: the lake was made by a newer release, or its catalog cannot be reached.
     """
+    from baselake.catalog.files import record_old_files  # imported here: to open a lake needs no Arrow
+
     refuse_strangers(layout)
     for folder in (layout.data, layout.references, layout.jobs):
         folder.mkdir(parents=True, exist_ok=True)
     backend = backend_of(layout, config)
-    connection = _duckdb(Decoder(layout), layout, config, (backend.extension,))
+    connection = _duckdb(layout, config, (backend.extension,))
+    Decoder(layout).register(connection)  # views that use its functions are made
     try:
         with backend.commit_lock(config.commit_timeout_seconds):
             if backend.exists():
@@ -195,6 +197,8 @@ def refuse_strangers(layout: LakeLayout) -> None:
 
 
 def _make(connection: duckdb.DuckDBPyConnection, layout: LakeLayout, config: Config, target: str) -> None:
+    from baselake.catalog.files import record_forgotten_files
+
     _attach(connection, layout, config, target, [])
     _migrate(connection, 0)
     record_forgotten_files(connection, layout)
@@ -301,7 +305,8 @@ def _upgrade(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> bool:
 def attach_copy(layout: LakeLayout, config: Config, file: Path) -> Attached:
     """A connection to a copy of the lake's catalog in an SQLite file, read-only, in place of the catalog itself."""
     decoder = Decoder(layout)
-    connection = _duckdb(decoder, layout, config, ("sqlite_scanner",))
+    connection = _duckdb(layout, config, ("sqlite_scanner",))
+    decoder.register(connection)
     _attach(connection, layout, config, f"sqlite:{file}", ["READ_ONLY"])
     return Attached(connection, None, read_only=True, decoder=decoder)
 
@@ -322,7 +327,7 @@ def copy_metadata(layout: LakeLayout, config: Config, source: str, target: str) 
         LakeError: the source holds a table that this release does not know.
     """
     kinds = {text.partition(":")[0] for text in (source, target)}
-    connection = _duckdb(Decoder(layout), layout, config, [f"{kind}_scanner" for kind in sorted(kinds)])
+    connection = _duckdb(layout, config, [f"{kind}_scanner" for kind in sorted(kinds)])
     try:
         _attach(connection, layout, config, target, [])
         for statement in sorted((_SQL / "metadata").glob("*.sql")):
@@ -388,9 +393,7 @@ def quoted(text: str | Path) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def _duckdb(
-    decoder: Decoder, layout: LakeLayout, config: Config, extensions: Sequence[str]
-) -> duckdb.DuckDBPyConnection:
+def _duckdb(layout: LakeLayout, config: Config, extensions: Sequence[str]) -> duckdb.DuckDBPyConnection:
     connection = open_duckdb(
         {
             "threads": config.threads,
@@ -405,9 +408,10 @@ def _duckdb(
         # Else each scan of a table opens the file once more and reads its schema anew, which takes longer than the
         # scan: a catalog's tables are small.
         connection.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
-    decoder.register(connection)
     if config.encrypted:
-        from baselake.lake.duckdb_files import EncryptedFiles  # imported here: most lakes do not need it
+        # Imported here: most lakes do not need it.
+        from baselake.lake.duckdb_files import EncryptedFiles
+        from baselake.lake.keyring import required_keyring
 
         connection.register_filesystem(EncryptedFiles(required_keyring(config.encrypted, str(layout.root))))
         connection.execute("SET temp_file_encryption = true")
@@ -416,7 +420,11 @@ def _duckdb(
 
 def duckdb_path(location: str, config: Config) -> str:
     """A file's location as DuckDB is to open it."""
-    return f"{ENCRYPTED}{location}" if config.encrypted else location
+    if not config.encrypted:
+        return location
+    from baselake.lake.location import ENCRYPTED
+
+    return f"{ENCRYPTED}{location}"
 
 
 def _spill_folder(layout: LakeLayout) -> Path:

@@ -4,33 +4,40 @@ The functions `decode_COLUMN(filename, file_row_number, block_row)` are what the
 are made of. DuckDB calls them for the rows that are left after filters, and only where a query asks for the column.
 What passes many records on asks the stored tables instead, for plain columns and the place of each row, and has the
 coded columns decoded beside DuckDB.
+
+Arrow and NumPy are imported where rows are decoded: to load them takes longer than most questions, which need neither.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import numpy as np
-import pyarrow as pa
 from duckdb.func import ARROW, SPECIAL
 
 from baselake.errors import BaselakeError
-from baselake.lake.arrays import integers
 from baselake.lake.partition import LakeLayout
-from baselake.lake.schema import ALIGNMENTS, BLOCK_ROW, CODED
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from baselake.lake.columns.reader import BlockReader
 
-_TYPES = {name: ALIGNMENTS.schema.field(name).type for name in CODED}
-# Of coded columns.
-SQL_TYPES = {pa.string(): "VARCHAR", pa.binary(): "BLOB", pa.int32(): "INTEGER"}
+# Types of the coded columns, `lake.schema.CODED`, as `lake.schema.ALIGNMENTS` has them.
+CODED_TYPES = {
+    "name": "VARCHAR",
+    "next_start": "INTEGER",
+    "tlen": "INTEGER",
+    "seq": "VARCHAR",
+    "qual": "VARCHAR",
+    "tags": "BLOB",
+}
 # Of queries that fail at once, each on all threads.
 _FAILURES = 64
 # Where a row is stored.
-PLACE = ("filename", "file_row_number", BLOCK_ROW)
+PLACE = ("filename", "file_row_number", "block_row")
 
 
 class Decoder:
@@ -39,6 +46,8 @@ class Decoder:
     def __init__(self, layout: LakeLayout) -> None:
         self._layout = layout
         self._failures: deque[BaselakeError] = deque(maxlen=_FAILURES)
+        self._lock = threading.Lock()
+        self._registered = False
 
     def failure(self, error: BaseException) -> BaselakeError | None:
         """What made a function fail, by DuckDB's error of a query that failed by it; None for another."""
@@ -54,7 +63,7 @@ class Decoder:
 
         return BlockReader(References(self._layout.reference_fasta))
 
-    def records(self, stored: pa.RecordBatch) -> pa.RecordBatch:
+    def records(self, stored: "pa.RecordBatch") -> "pa.RecordBatch":
         """Rows of a stored table with their coded columns decoded, and without the columns that say where they are.
 
         Args:
@@ -65,6 +74,10 @@ class Decoder:
             LakeError: a block is damaged, or its file is missing.
             NotFoundError: the reference it was stored against is not there.
         """
+        import pyarrow as pa
+
+        from baselake.lake.schema import BLOCK_ROW, CODED
+
         wanted = [name for name in stored.schema.names if name not in PLACE]
         columns = {name: stored[name] for name in wanted}
         names = [name for name in wanted if name in CODED]
@@ -83,14 +96,16 @@ class Decoder:
                 columns[name] = decoded
         return pa.RecordBatch.from_arrays(list(columns.values()), names=wanted)
 
-    def table(self, stored: pa.Table) -> pa.Table:
+    def table(self, stored: "pa.Table") -> "pa.Table":
         """`records` of a whole table."""
+        import pyarrow as pa
+
         batches = stored.to_batches() or [pa.RecordBatch.from_pylist([], stored.schema)]
         return pa.Table.from_batches([self.records(batch) for batch in batches])
 
     def file_rows(
-        self, rows: pa.Table, location: str, first: int, columns: Collection[str] = tuple(CODED)
-    ) -> pa.Table:
+        self, rows: "pa.Table", location: str, first: int, columns: Collection[str] = tuple(CODED_TYPES)
+    ) -> "pa.Table":
         """Rows read from a file of a stored table, as the table's view shows them; other files' as they are.
 
         Args:
@@ -102,6 +117,11 @@ class Decoder:
         Raises:
             LakeError, NotFoundError: as `records`.
         """
+        import numpy as np
+        import pyarrow as pa
+
+        from baselake.lake.schema import ALIGNMENTS, BLOCK_ROW, CODED
+
         if BLOCK_ROW not in rows.column_names:
             return rows
         whole = rows.select([name for name in rows.column_names if name not in CODED.values()])
@@ -112,23 +132,35 @@ class Decoder:
             if there and name not in columns:
                 whole = whole.drop_columns([name])
             elif name in columns and block in rows.column_names and not there:
-                whole = whole.append_column(name, pa.nulls(rows.num_rows, _TYPES[name]))
+                whole = whole.append_column(name, pa.nulls(rows.num_rows, ALIGNMENTS.schema.field(name).type))
         return self.table(whole)
 
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make the functions known to a connection and all its cursors."""
-        for column in CODED:
-            connection.create_function(
-                f"decode_{column}",
-                self._function(column),
-                ["VARCHAR", "BIGINT", "INTEGER"],
-                SQL_TYPES[_TYPES[column]],
-                type=ARROW,
-                null_handling=SPECIAL,
-            )
+        """Make the functions known to a connection and all its cursors, where they are not yet.
+
+        DuckDB loads NumPy for it, which takes longer than most questions: so it is done when one asks for them.
+        """
+        with self._lock:
+            if self._registered:
+                return
+            for column, kind in CODED_TYPES.items():
+                connection.create_function(
+                    f"decode_{column}",
+                    self._function(column),
+                    ["VARCHAR", "BIGINT", "INTEGER"],
+                    kind,
+                    type=ARROW,
+                    null_handling=SPECIAL,
+                )
+            self._registered = True
+
+    def asked_for(self, error: duckdb.Error) -> bool:
+        """Whether a query failed because it needs the functions, and they are not known yet."""
+        return not self._registered and "decode_" in str(error)
 
     def _function(self, column: str) -> Callable[..., Any]:
-        def decode(files: pa.ChunkedArray, rows: pa.ChunkedArray, block_rows: pa.ChunkedArray) -> pa.Array:
+        # ChunkedArrays in, an Array out; DuckDB looks into annotations, and Arrow's types need not be there.
+        def decode(files: Any, rows: Any, block_rows: Any) -> Any:
             try:
                 return self._column(column, *(place.combine_chunks() for place in (files, rows, block_rows)))
             except BaselakeError as error:
@@ -137,5 +169,7 @@ class Decoder:
 
         return decode
 
-    def _column(self, column: str, files: pa.Array, rows: pa.Array, block_rows: pa.Array) -> pa.Array:
+    def _column(self, column: str, files: "pa.Array", rows: "pa.Array", block_rows: "pa.Array") -> "pa.Array":
+        from baselake.lake.arrays import integers
+
         return self.blocks.rows(column, files, rows.to_numpy(), integers(block_rows))

@@ -4,10 +4,18 @@ DuckDB verifies an extension's signature with a SHA-256 of its own that takes an
 start. The digests of the files in the wheels are therefore kept here, set down when DuckDB had verified them: a file
 that has one of them is the file that was signed, which the processor's SHA-256 tells five times as fast. Any other
 file is left to DuckDB, which refuses what it did not sign.
+
+On a processor without instructions for SHA-256 that is a quarter of a second still. So the digest of a file is noted
+in the user's cache folder, beside what the file system says of the file: nobody writes to it, or puts another one in
+its place, without a new time of change, which no program can set. Who can write these notes acts as this user already.
 """
 
+import contextlib
 import hashlib
 import importlib
+import os
+import stat
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -90,6 +98,40 @@ def _is_verified(extension: Path) -> bool:
 
 @cache
 def _has_verified_digest(extension: Path, inode: int, size: int, written: int, changed: int) -> bool:
-    """Read once by a process that opens many lakes; a file that was written or replaced since is another one."""
-    with open(extension, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() in _VERIFIED
+    """Looked up once by a process that opens many lakes; a file that was written or replaced since is another one."""
+    told = f"{extension} {inode} {size} {written} {changed}"
+    note = _notes() / hashlib.sha256(told.encode()).hexdigest()
+    digest = _noted(note)
+    if digest is None:
+        with open(extension, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest in _VERIFIED:
+            _note(note, digest)
+    return digest in _VERIFIED
+
+
+def _notes() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "baselake" / "extensions"
+
+
+def _noted(note: Path) -> str | None:
+    """The digest that a note has; None where there is none that only this user can have written."""
+    try:
+        descriptor = os.open(note, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    with open(descriptor) as file:
+        found = os.fstat(descriptor)
+        mine = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        return file.read(65).strip() if mine else None
+
+
+def _note(note: Path, digest: str) -> None:
+    # Without a folder that can be written, as in some containers, the file is read again the next time.
+    with contextlib.suppress(OSError):
+        note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor, part = tempfile.mkstemp(dir=note.parent)  # readable by this user alone
+        with open(descriptor, "w") as file:
+            file.write(f"{digest}\n")
+        os.replace(part, note)

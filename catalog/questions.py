@@ -1,20 +1,20 @@
 """Questions with a name: the table macros of the lake, with their arguments checked before they are asked."""
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import quoted
-from baselake.catalog.references import open_reference
 from baselake.catalog.samples import EVERYBODY
 from baselake.catalog.snapshots import find_snapshot
 from baselake.errors import InputError, NotFoundError
+from baselake.lake.contigs import spellings
 from baselake.lake.region import parse_region
-from baselake.lake.schema import shown_name
 
 _MACROS = Path(__file__).parent / "sql" / "table_macros"
 _NUMBERS = frozenset({"max_af", "min_depth", "min_gq", "min_sites"})
@@ -35,8 +35,7 @@ _NAMED = {
         "See: baselake annotate",
     ),
 }
-# A condition of a scan, as DuckDB's plan spells it, that a file's statistics can tell to be false of all its rows.
-_BOUND = re.compile(r"\"?(\w+)\"?(=|<=|>=|<|>)('(?:[^']|'')*'|-?[\d.]+)(?:::\w+)?")
+_VARIANT = re.compile(r"(.+)-[0-9]+-[A-Za-z]+-.+")  # as the macros take it apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,26 +55,10 @@ class Question:
     answers: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """What a query will read of one table, at most.
-
-    Attributes:
-        table: the table.
-        files: how many of its files.
-        bytes: their size.
-        of_files: how many files the table has.
-    """
-
-    table: str
-    files: int
-    bytes: int
-    of_files: int
-
-
-def questions() -> dict[str, Question]:
+@cache
+def questions() -> Mapping[str, Question]:
     """Every question there is, by name."""
-    return {path.stem: _question(path) for path in sorted(_MACROS.glob("*.sql"))}
+    return MappingProxyType({path.stem: _question(path) for path in sorted(_MACROS.glob("*.sql"))})
 
 
 def _question(path: Path) -> Question:
@@ -125,29 +108,35 @@ def question_sql(
     for argument in question.arguments:
         if argument not in given and argument not in question.optional:
             raise InputError(f"the argument {argument} is missing", asked, "See: baselake query")
-    parts = []
-    for argument, value in given.items():
-        text = _literal(catalog, argument, value, asked)
-        parts.append(f"{argument} => {text}" if argument in question.optional else text)
-    counted = _from_counts(catalog, name, given)
-    return counted if counted is not None else f"SELECT * FROM {name}({', '.join(parts)})"
+    counted = _is_counted(catalog, name, given)
+    texts = {
+        argument: _literal(catalog, argument, value, asked)
+        for argument, value in given.items()
+        if not (counted and argument == "cohort")  # which there is, then
+    }
+    if counted:
+        cohort, place = str(given.get("cohort", EVERYBODY)), texts.get("place", "''")
+        where = f" WHERE ac > 0 AND af <= {texts['max_af']}" if name == "rare" else ""
+        return f"SELECT * FROM counted_alleles({quoted(cohort)}, place => {place}){where}"
+    parts = [
+        f"{argument} => {text}" if argument in question.optional else text for argument, text in texts.items()
+    ]
+    return f"SELECT * FROM {name}({', '.join(parts)})"
 
 
-def _from_counts(catalog: Catalog, name: str, given: Mapping[str, object]) -> str | None:
+def _is_counted(catalog: Catalog, name: str, given: Mapping[str, object]) -> bool:
     """A question of frequencies, asked of the counts alone where they are kept: that is all that the macro would do.
 
     DuckDB plans both ways of `allele_frequency`, which takes longer than the short one.
     """
-    if name not in ("allele_frequency", "rare") or float(str(given.get("min_depth", 0))):
-        return None
+    if name not in ("allele_frequency", "rare") or str(given.get("min_depth", 0)) != "0":
+        return False
     tables = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = 'counted_cohorts'"
-    if catalog.at is not None and not catalog.query(tables).num_rows:
-        return None  # a snapshot of before
-    cohort, place = str(given.get("cohort", EVERYBODY)), str(given.get("place", ""))
-    if not catalog.query("SELECT 1 FROM counted_cohorts WHERE cohort = ? LIMIT 1", [cohort]).num_rows:
-        return None
-    where = f" WHERE ac > 0 AND af <= {given['max_af']}" if name == "rare" else ""
-    return f"SELECT * FROM counted_alleles({quoted(cohort)}, place => {quoted(place)}){where}"
+    if catalog.at is not None and not catalog.rows(tables):
+        return False  # a snapshot of before
+    # 'all' is counted from the beginning, when it is nobody.
+    known = "SELECT 1 FROM counted_cohorts WHERE cohort = ? AND EXISTS (FROM samples) LIMIT 1"
+    return bool(catalog.rows(known, [str(given.get("cohort", EVERYBODY))]))
 
 
 def _literal(catalog: Catalog, argument: str, value: object, asked: str) -> str:
@@ -166,21 +155,20 @@ def _literal(catalog: Catalog, argument: str, value: object, asked: str) -> str:
         _require_moment(catalog, text)
     if argument in _NAMED and text:
         kind, sql, remedy = _NAMED[argument]
-        if not catalog.query(sql, {"name": text}).num_rows:
+        if not catalog.rows(sql, {"name": text}):
             raise NotFoundError(f"no {kind} {text!r}", str(catalog.layout.root), remedy)
-    if argument in _SETS and not catalog.query("FROM cohort_members(?)", [text]).num_rows:
+    if argument in _SETS and not catalog.rows("FROM cohort_members(?) LIMIT 1", [text]):
         raise NotFoundError(
             f"no cohort, family or sample {text!r} that has samples",
             str(catalog.layout.root),
             "See: baselake cohort, baselake pedigree, baselake samples",
         )
-    if (
-        argument == "sample"
-        and not catalog.query("SELECT 1 FROM samples WHERE sample_id = ?", [text]).num_rows
-    ):
+    if argument == "sample" and not catalog.rows("SELECT 1 FROM samples WHERE sample_id = ?", [text]):
         raise NotFoundError(f"no sample {text!r}", str(catalog.layout.root), "'baselake samples' lists them")
     if argument == "place" and text:
-        _require_region(catalog, text)
+        text = _region(catalog, text)
+    if argument == "variant":
+        text = _variant(catalog, text)
     return quoted(text)
 
 
@@ -196,65 +184,44 @@ def _require_moment(catalog: Catalog, text: str) -> None:
             cursor.close()
 
 
-def _require_region(catalog: Catalog, text: str) -> None:
-    names = catalog.query('SELECT reference FROM "references" ORDER BY 1')["reference"].to_pylist()
-    if not names:
+def _region(catalog: Catalog, text: str) -> str:
+    """A region as it was typed, its contig called what the lake calls it: `chr20` finds `20`, and `20` `chr20`."""
+    contigs = _contigs(catalog)
+    try:
+        parse_region(text, contigs)
+    except NotFoundError:
+        contig, colon, stretch = text.rpartition(":")
+        name = contig if colon else stretch
+        called = spellings(contigs).get(name)
+        if called is None:
+            raise
+        text = f"{called}:{stretch}" if colon else called
+        parse_region(text, contigs)
+    return text
+
+
+def _variant(catalog: Catalog, text: str) -> str:
+    """An allele by its variant_id, its contig called what the lake calls it."""
+    match = _VARIANT.fullmatch(text)
+    if match is None:
+        raise InputError(
+            f"{text!r} is no variant_id",
+            "",
+            "Write CONTIG-POS-REF-ALT, as in the column variant_id: chr17-43044300-C-T",
+        )
+    contigs = _contigs(catalog)
+    contig = match[1] if match[1] in contigs else spellings(contigs).get(match[1])
+    if contig is None:
+        some = ", ".join(list(contigs)[:5])
+        raise NotFoundError(f"no contig {match[1]!r}", f"variant {text}", f"The reference has {some}, ...")
+    return f"{contig}{text[match.end(1) :]}"
+
+
+def _contigs(catalog: Catalog) -> dict[str, int]:
+    """Length of each contig of the lake's assemblies, the greatest where they differ."""
+    lengths = dict(catalog.rows("SELECT contig, max(length) FROM contigs GROUP BY 1 ORDER BY min(ordinal)"))
+    if not lengths:
         raise NotFoundError(
             "there is no reference, and so no region", str(catalog.layout.root), "Run: baselake reference add"
         )
-    for place, name in enumerate(names, 1):
-        try:
-            parse_region(text, open_reference(catalog, name).lengths)
-        except NotFoundError:
-            if place == len(names):
-                raise
-        else:
-            return
-
-
-def reads(catalog: Catalog, sql: str) -> list[Read]:
-    """The files that a query will read at most, by table: those whose statistics do not rule them out.
-
-    What only the query itself can tell, such as which samples a cohort has, may rule out more.
-    """
-    plan = catalog.query(f"EXPLAIN (FORMAT json) {sql}")["explain_value"][0].as_py()
-    chosen: dict[str, dict[int, int]] = {}
-    for table, conditions in (scan for node in json.loads(plan) for scan in _scans(node)):
-        bounds = [match.groups() for text in conditions if (match := _BOUND.fullmatch(text)) is not None]
-        rows = catalog.query(
-            catalog.statement("files_to_read"),
-            {
-                "table": table,
-                "columns": [column for column, _, _ in bounds],
-                "operators": [operator for _, operator, _ in bounds],
-                "values": [_unquoted(value) for _, _, value in bounds],
-            },
-        ).to_pylist()
-        chosen.setdefault(table, {}).update({row["file_id"]: row["bytes"] for row in rows})
-    totals = catalog.query(catalog.statement("files_of_tables"))
-    number = dict(zip(totals["table"].to_pylist(), totals["files"].to_pylist(), strict=True))
-    return [
-        Read(
-            table=shown_name(table),
-            files=len(files),
-            bytes=sum(files.values()),
-            of_files=number.get(table, 0),
-        )
-        for table, files in sorted(chosen.items())
-    ]
-
-
-def _unquoted(literal: str) -> str:
-    return literal[1:-1].replace("''", "'") if literal.startswith("'") else literal
-
-
-def _scans(node: Mapping[str, object]) -> Iterator[tuple[str, list[str]]]:
-    """Each table that a plan scans, with the conditions that rows must meet."""
-    info = node.get("extra_info")
-    if str(node.get("name")).strip() == "DUCKLAKE_SCAN" and isinstance(info, dict):
-        filters = info.get("Filters", [])
-        yield str(info["Table"]), [filters] if isinstance(filters, str) else list(filters)
-    children = node.get("children", [])
-    assert isinstance(children, list)
-    for child in children:
-        yield from _scans(child)
+    return lengths

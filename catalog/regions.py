@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import duckdb_path, quoted
-from baselake.catalog.decoding import PLACE, SQL_TYPES
+from baselake.catalog.decoding import CODED_TYPES, PLACE
 from baselake.lake.region import Region
-from baselake.lake.schema import ALIGNMENTS, CODED
+from baselake.lake.schema import ALIGNMENTS
 
 
 def region_alignments(catalog: Catalog, reference: str, sample: str, regions: Sequence[Region]) -> pa.Table:
@@ -63,8 +63,8 @@ def _read(catalog: Catalog, locations: Sequence[str], bounds: dict[str, object])
     """The rows of files, in their order, that overlap from $start to $end."""
     # What is coded is in no column of its own: the place says where it is.
     columns = ", ".join(
-        f'CAST(NULL AS {SQL_TYPES[field.type]}) AS "{field.name}"'
-        if field.name in CODED
+        f'CAST(NULL AS {CODED_TYPES[field.name]}) AS "{field.name}"'
+        if field.name in CODED_TYPES
         else f'"{field.name}"'
         for field in ALIGNMENTS.schema
     )

@@ -13,7 +13,7 @@ import pyarrow as pa
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.export._records import RecordLines
 from baselake.catalog.references import Reference
-from baselake.errors import InputError, LakeError
+from baselake.errors import InputError, LakeError, NotFoundError
 from baselake.lake.region import Region
 
 # Lines of a header that say what this file says itself.
@@ -82,6 +82,46 @@ def imported_sources(
         sources=tuple(row["source_id"] for row in rows),
         headers=tuple(row["header"] for row in rows),
     )
+
+
+def imported_file(catalog: Catalog, name: str) -> Imported:
+    """An imported VCF or BCF with all its samples, of which there may be none.
+
+    Args:
+        catalog: the lake.
+        name: its `source_id`, its path as `source_files` has it, or the last part of that.
+
+    Raises:
+        NotFoundError: no such file was imported.
+        InputError: several files are called so.
+    """
+    rows = catalog.query(
+        "SELECT source_id, path, header, sample_ids FROM source_files WHERE format IN ('vcf', 'bcf')"
+        " AND ($name IN (source_id, path) OR ends_with(path, '/' || $name)) ORDER BY path",
+        {"name": name},
+    ).to_pylist()
+    if not rows:
+        raise NotFoundError(
+            f"no VCF or BCF {name!r} was imported",
+            str(catalog.layout.root),
+            "List them: baselake sql \"SELECT path FROM source_files WHERE format IN ('vcf', 'bcf')\"",
+        )
+    if len(rows) > 1:
+        raise InputError(
+            f"{len(rows)} imported files are called so",
+            name,
+            f"Name one by its source_id: {', '.join(row['source_id'] for row in rows)}",
+        )
+    (row,) = rows
+    return Imported(samples=tuple(row["sample_ids"]), sources=(row["source_id"],), headers=(row["header"],))
+
+
+def reference_of(catalog: Catalog, imported: Imported) -> str | None:
+    """The assembly that an imported file's records are on; None: it has no records."""
+    rows = catalog.rows(
+        "SELECT reference FROM vcf_records WHERE source_id = ? LIMIT 1", [imported.sources[0]]
+    )
+    return rows[0][0] if rows else None
 
 
 def _empty_files(catalog: Catalog, samples: Sequence[str]) -> list[str]:

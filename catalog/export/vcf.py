@@ -12,10 +12,17 @@ import pyarrow as pa
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import RELEASE
 from baselake.catalog.export.files import replacing
-from baselake.catalog.export.records import Imported, imported_header, imported_lines, imported_sources
-from baselake.catalog.references import Reference
+from baselake.catalog.export.records import (
+    Imported,
+    imported_file,
+    imported_header,
+    imported_lines,
+    imported_sources,
+    reference_of,
+)
+from baselake.catalog.references import Reference, open_reference
 from baselake.errors import InputError
-from baselake.lake.region import Region
+from baselake.lake.region import Region, parse_region
 from baselake.lake.variants import FILTERS
 
 CALL_FIELDS = """\
@@ -90,6 +97,32 @@ def export_vcf(
             "Export each by itself, then: bcftools merge",
         )
     return write_lines(path, reference, _chunks(catalog, names[0], reference, region))
+
+
+def export_source(
+    catalog: Catalog, name: str, path: Path, reference: str | None = None, region: str | None = None
+) -> int:
+    """Write an imported file's records as they came in, with all its samples or with none; the number of records.
+
+    Args:
+        catalog: the lake.
+        name: which: see `imported_file`.
+        path: as `export_vcf` has it.
+        reference: the assembly; None: the one that the records are on, of a file without records the only one.
+        region: only records that overlap it, as people type it.
+
+    Raises:
+        NotFoundError: no such file was imported.
+        InputError: several files are called so, its records are on another assembly, or the path has another ending.
+        StorageError: the disk is full or fails.
+    """
+    imported = imported_file(catalog, name)
+    found = reference_of(catalog, imported)
+    if None not in (found, reference) and found != reference:
+        raise InputError(f"its records are on {found}", name, f"Leave --reference {reference} out")
+    assembly = open_reference(catalog, found or reference)
+    where = parse_region(region, assembly.lengths) if region is not None else None
+    return write_lines(path, assembly, _imported_chunks(catalog, imported, assembly, where))
 
 
 def _imported_chunks(

@@ -5,18 +5,19 @@ import shlex
 import threading
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import duckdb
 
 from baselake.catalog.extensions import load_extension
-from baselake.catalog.tiers.heat import spool_reads, start_counting
 from baselake.catalog.tiers.settings import load_tiers
 from baselake.errors import StorageError
-from baselake.lake.keyring import key_name
 from baselake.lake.partition import OBJECTS, LakeLayout, is_object, object_run, partition_values
-from baselake.lake.store import S3Access, S3Chain
 from baselake.lake.tiers import Tier
+
+if TYPE_CHECKING:
+    from baselake.lake.store import S3Access, S3Chain
 
 # How often an open lake looks whether there are other tiers than before, and writes down what it read.
 _LOOK_SECONDS = 2.0
@@ -50,18 +51,27 @@ class Remote:
             self._tiers = load_tiers(self._connection)
             if any(tier.url.startswith("s3://") for tier in self._tiers):
                 self._allow_s3()
-            if len(self._tiers) > 1 and not self._counts:
-                start_counting(self._connection)
-                self._counts, self._spooled = True, now
-            if self._counts and now - self._spooled >= _SPOOL_SECONDS:
-                spool_reads(self._connection, self._layout)
-                self._spooled = now
+            if len(self._tiers) > 1 or self._counts:
+                self._count(now)
             self._looked = now
+
+    def _count(self, now: float) -> None:
+        # Imported here: a lake without other tiers needs no heat, and no Arrow for it.
+        from baselake.catalog.tiers.heat import spool_reads, start_counting
+
+        if not self._counts:
+            start_counting(self._connection)
+            self._counts, self._spooled = True, now
+        if now - self._spooled >= _SPOOL_SECONDS:
+            spool_reads(self._connection, self._layout)
+            self._spooled = now
 
     def close(self) -> None:
         """Write down what was read."""
         with self._lock:
             if self._counts:
+                from baselake.catalog.tiers.heat import spool_reads
+
                 spool_reads(self._connection, self._layout)
 
     def explained(self, error: BaseException) -> StorageError | None:
@@ -69,6 +79,8 @@ class Remote:
         return explained(str(error), self._tiers)
 
     def _allow_s3(self) -> None:
+        from baselake.lake.store import S3Chain
+
         if self._chain is None:
             load_extension(self._connection, "httpfs")
             # It takes AWS_... of the environment into settings that any query may show.
@@ -82,7 +94,7 @@ class Remote:
         self._access = access
 
 
-def allow_s3(connection: duckdb.DuckDBPyConnection, access: S3Access) -> None:
+def allow_s3(connection: duckdb.DuckDBPyConnection, access: "S3Access") -> None:
     """Give DuckDB the keys, in memory.
 
     Its own chain of credentials is in an extension that no package carries.
@@ -183,6 +195,8 @@ def recall_first(location: str, tiers: Sequence[Tier]) -> StorageError:
 
 
 def _recall(location: str) -> str:
+    from baselake.lake.keyring import key_name  # imported here: few queries meet a cold file
+
     if is_object(key_name(location)):
         return shlex.join(["baselake", "tiers", "recall", object_run(location), "--table", OBJECTS])
     values = partition_values(location)

@@ -4,12 +4,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from baselake.catalog.metadata import metadata_change
 from baselake.errors import InputError, NotFoundError
 from baselake.lake.partition import OBJECTS
-from baselake.lake.schema import TABLES
 from baselake.lake.tiers import HOT, Rule, Tier
 
 if TYPE_CHECKING:
@@ -26,7 +24,9 @@ def load_tiers(connection: duckdb.DuckDBPyConnection) -> list[Tier]:
     """The tiers in order; the hot one is always there and first."""
     cursor = connection.cursor()
     try:
-        found = [Tier(**row) for row in cursor.execute(_TIERS).to_arrow_table().to_pylist()]
+        rows = cursor.execute(_TIERS).fetchall()
+        names = [name for name, *_ in cursor.description or ()]
+        found = [Tier(**dict(zip(names, row, strict=True))) for row in rows]
     finally:
         cursor.close()
     return found if found and found[0].name == HOT else [_HOT, *found]
@@ -107,6 +107,8 @@ def check_table(table: str) -> None:
     Raises:
         NotFoundError: they do not.
     """
+    from baselake.lake.schema import TABLES  # imported here, as Arrow below: to read the tiers needs neither
+
     if table not in (*TABLES, OBJECTS):
         raise NotFoundError(
             f"no table {table!r} whose files move",
@@ -150,6 +152,8 @@ def unpin(catalog: "Catalog", subject: str) -> None:
 
 def insert_row(cursor: duckdb.DuckDBPyConnection, table: str, values: dict[str, object]) -> None:
     """Add a row to a plain table of the metadata database, columns by name."""
+    import pyarrow as pa
+
     cursor.register("new_row", pa.Table.from_pylist([values]).__arrow_c_stream__())
     cursor.execute(f"INSERT INTO __ducklake_metadata_lake.{table} BY NAME SELECT * FROM new_row")
     cursor.unregister("new_row")

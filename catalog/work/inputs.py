@@ -17,6 +17,7 @@ _TABLES = {
     "align": ["stored_reads"],
     "call": ["stored_alignments"],
     "qc": ["stored_alignments", "genotypes", "reference_blocks"],
+    "annotate": [],  # alleles are no sample's, and small
 }
 
 
@@ -43,7 +44,7 @@ def stage_inputs(catalog: "Catalog", stage: str, samples: Sequence[str]) -> dict
 
     Args:
         catalog: the lake.
-        stage: `align`, `call` or `qc`.
+        stage: `align`, `call`, `qc` or `annotate`.
         samples: ids.
     """
     tiers = load_tiers(catalog.connection)

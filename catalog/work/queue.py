@@ -16,9 +16,18 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.metadata import metadata_change
 from baselake.errors import NotFoundError
 
-Stage = Literal["align", "call", "qc"]
+Stage = Literal["align", "call", "qc", "annotate"]
+# What alleles wait for, which are those of all samples.
+ALLELES = "*"
 # What a job that was committed leaves to do; None: nothing.
-_NEXT: Mapping[str, Stage | None] = {"ingest": "align", "align": "call", "call": "qc", "qc": None}
+_NEXT: Mapping[str, Stage | None] = {
+    "ingest": "align",
+    "align": "call",
+    "call": "qc",
+    "qc": None,
+    "variants": "annotate",
+    "annotate": None,
+}
 _WORK = "__ducklake_metadata_lake.baselake_work"
 _SEEN = "__ducklake_metadata_lake.baselake_work_seen"
 _LONGEST_WAIT = 3600
@@ -26,11 +35,11 @@ _LONGEST_WAIT = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a sample waits for.
+    """What a sample waits for, or alleles that are new.
 
     Attributes:
         reference: the assembly.
-        sample_id: the sample.
+        sample_id: the sample, or `ALLELES`.
         stage: of it.
         version: the row of `lineage` that asked for it.
         asked: when, in seconds since 1970.
@@ -109,7 +118,8 @@ def told(catalog: Catalog) -> list[str]:
     held = held_samples(catalog) if work else {}
     lines = []
     for one in work:
-        what = f"{one.stage} of {one.sample_id} on {one.reference}"
+        of = "new alleles" if one.sample_id == ALLELES else one.sample_id
+        what = f"{one.stage} of {of} on {one.reference}"
         error = f"; the last try failed: {one.error}" if one.error else ""
         if one.lease_until > now and one.begun is not None:
             lines.append(f"{what}: {one.node} is at it since {now - one.begun} s{error}")
@@ -294,6 +304,10 @@ def _ask(catalog: Catalog, cursor: duckdb.DuckDBPyConnection, reference: str, no
         if stage is not None:
             new = Work(reference=reference, sample_id=sample, stage=stage, version=each["version"], asked=now)
             if old is not None:
+                if (
+                    stage == "annotate"
+                ):  # which comes after the samples, and has waited since the first of them
+                    new = replace(new, asked=old.asked)
                 # Whoever is at it keeps it: what he commits on old input is refused, what he makes of new is wanted.
                 new = replace(
                     new, worker=old.worker, node=old.node, begun=old.begun, lease_until=old.lease_until

@@ -1,4 +1,4 @@
-"""One stage of one sample in a process of its own: what kills it does not kill the worker.
+"""One stage of one sample, or of new alleles, in a process of its own: what kills it does not kill the worker.
 
 `python -m baselake.compute.work.stage TASK`: the task is one JSON object, and so is the answer, the last line of
 standard output; the story goes to standard error. It ends with the worker, however that ends; what it had not committed
@@ -64,6 +64,10 @@ def _do(task: dict[str, str]) -> None:
 
             gpus = choose_devices(task["device"])
             call_samples(catalog, [sample], reference, progress=progress, gpus=gpus)
+        elif task["stage"] == "annotate":
+            from baselake.compute.annotate import annotate_variants
+
+            annotate_variants(catalog, reference.name, progress)
         else:
             from baselake.compute.qc.sample import measure_sample
 

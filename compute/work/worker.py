@@ -21,6 +21,8 @@ from baselake.processes import answer_of
 _POLL_SECONDS = 0.2
 # Of samples that wait, the first are looked into for where their bytes lie.
 _LOOKED_INTO = 100
+# New alleles are annotated when no sample waits, or after so many seconds: each time all tables are looked through.
+_ANNOTATE_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,11 @@ def work(
 
 def _nearest(catalog: Catalog, free: Sequence[Work], patience: float) -> Work | None:
     """The work with the largest share of near bytes, of those the oldest; far work only after some time."""
-    looked_into = free[:_LOOKED_INTO]
+    now = time.time()
+    late = [one for one in free if one.stage == "annotate" and now - one.asked >= _ANNOTATE_SECONDS]
+    if late:
+        return late[0]
+    looked_into = [one for one in free if one.stage != "annotate"][:_LOOKED_INTO] or free
     shares = {}
     for stage in {one.stage for one in looked_into}:
         samples = [one.sample_id for one in looked_into if one.stage == stage]
@@ -102,7 +108,7 @@ def _nearest(catalog: Catalog, free: Sequence[Work], patience: float) -> Work | 
     if shares[best.stage, best.sample_id] >= 0.5:
         return best
     oldest = min(looked_into, key=lambda one: one.asked)
-    return oldest if time.time() - oldest.asked >= patience else None
+    return oldest if now - oldest.asked >= patience else None
 
 
 def _others_at_work(catalog: Catalog, reference: str) -> bool:

@@ -11,10 +11,10 @@ from baselake.catalog.catalog import Catalog
 from baselake.catalog.job import Job
 from baselake.catalog.references import Reference
 from baselake.errors import InputError
-from baselake.ingest.annotations.contigs import spellings
 from baselake.ingest.compressed import Digest
 from baselake.ingest.vcf.header import Header
 from baselake.ingest.vcf.source import Reading, open_vcf
+from baselake.lake.contigs import spellings
 from baselake.lake.parquet import TableWriter
 from baselake.lake.schema import ANNOTATIONS
 from baselake.progress import QUIET, Progress

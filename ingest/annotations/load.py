@@ -22,11 +22,11 @@ from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference, open_reference
 from baselake.errors import InputError
 from baselake.ingest.annotations.alleles import AlleleWriter, write_alleles
-from baselake.ingest.annotations.contigs import spellings
 from baselake.ingest.annotations.text import Plain, map_of, plain_copy, require_none, rows_of, typed
 from baselake.ingest.compressed import Digest, file_source_id
 from baselake.ingest.vcf.detect import is_vcf
 from baselake.ingest.vcf.source import Reading, open_vcf
+from baselake.lake.contigs import spellings
 from baselake.lake.schema import ANNOTATION_REGIONS
 from baselake.progress import QUIET, Progress
 

@@ -10,11 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
-import pyarrow as pa
-
 from baselake.catalog import catalog as catalogs
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.references import Reference, add_reference, open_reference
 from baselake.catalog.samples import describe_sample, sample_names
 from baselake.catalog.snapshots import At, name_snapshot, unname_snapshot
 from baselake.config import acting_user, keys_folder
@@ -25,9 +22,11 @@ from baselake.progress import QUIET, Progress
 
 if TYPE_CHECKING:
     import polars
+    import pyarrow as pa
 
     from baselake.catalog.erase.erasure import Erased
     from baselake.catalog.export.bam import Format
+    from baselake.catalog.references import Reference
     from baselake.catalog.upkeep.backup import Backup
     from baselake.catalog.upkeep.compact import Compacted
     from baselake.catalog.upkeep.doctor import Repair, Report
@@ -49,8 +48,10 @@ class Lake:
         self.catalog = catalog
         self._progress = progress
 
-    def add_reference(self, fasta: str | os.PathLike[str], name: str) -> Reference:
+    def add_reference(self, fasta: str | os.PathLike[str], name: str) -> "Reference":
         """Register an assembly from a FASTA file; see `baselake.catalog.references.add_reference`."""
+        from baselake.catalog.references import add_reference
+
         return add_reference(self.catalog, Path(fasta), name, self._progress)
 
     def ingest(
@@ -175,7 +176,7 @@ class Lake:
         align_samples(self.catalog, chosen, assembly, progress=self._progress)
         call_samples(self.catalog, chosen, assembly, region=where, progress=self._progress, gpus=gpus)
 
-    def sql(self, query: str) -> pa.Table:
+    def sql(self, query: str) -> "pa.Table":
         """Rows of a query.
 
         Raises:
@@ -184,11 +185,13 @@ class Lake:
         self.audit_sql(query)
         relation = self.catalog.relation(query)
         if relation is None:
+            import pyarrow as pa
+
             return pa.table({})
         with self.catalog.reading():
             return relation.to_arrow_table()
 
-    def query(self, question: str, *arguments: object, **named: object) -> pa.Table:
+    def query(self, question: str, *arguments: object, **named: object) -> "pa.Table":
         """The answer to a question with a name, as `lake.query("de_novo", "family1", min_depth=10)`.
 
         Args:
@@ -202,7 +205,7 @@ class Lake:
         """
         return self.sql(self.question_sql(question, *arguments, **named))
 
-    def stream(self, question: str, *arguments: object, **named: object) -> pa.RecordBatchReader:
+    def stream(self, question: str, *arguments: object, **named: object) -> "pa.RecordBatchReader":
         """The same answer, computed as its batches are read."""
         sql = self.question_sql(question, *arguments, **named)
         self.audit_sql(sql)
@@ -260,9 +263,23 @@ class Lake:
             self._audit_export("vcf", each, region)
         return export_vcf(self.catalog, samples, assembly, Path(path), self._region(assembly, region))
 
+    def export_source(
+        self,
+        path: str | os.PathLike[str],
+        source: str,
+        *,
+        reference: str | None = None,
+        region: str | None = None,
+    ) -> int:
+        """Write an imported VCF's records as they came in; see `baselake.catalog.export.vcf.export_source`."""
+        from baselake.catalog.export.vcf import export_source
+
+        self._audit("export vcf", source=source, region=region)
+        return export_source(self.catalog, source, Path(path), reference, region)
+
     def alignments(
         self, sample: str, region: str | Sequence[str], *, reference: str | None = None
-    ) -> pa.Table:
+    ) -> "pa.Table":
         """A sample's alignments that overlap a region, all columns of `alignments`, by start.
 
         Quicker than SQL on the view where many rows or columns are wanted, and quickest where many regions are asked
@@ -462,23 +479,14 @@ class Lake:
         reference: str | None = None,
         region: str | None = None,
     ) -> int:
-        """Write what a cohort's members have, called together, as one VCF; the number of records.
-
-        Args:
-            path: the file: `.vcf`, or bgzipped and indexed `.vcf.gz`.
-            cohort: a cohort, family or sample, or `all`.
-            reference: the assembly; None: the only one.
-            region: only alleles that begin there.
-        """
+        """Write what members of a cohort have, called together, as one VCF; the number of records."""
         from baselake.catalog.export.cohort import export_cohort
 
         assembly = self._reference(reference)
-        self.catalog.audit_read(
-            "export vcf", {"cohort": cohort, **({"region": region} if region is not None else {})}
-        )
+        self._audit("export vcf", cohort=cohort, region=region)
         return export_cohort(self.catalog, cohort, assembly, Path(path), self._region(assembly, region))
 
-    def snapshots(self) -> pa.Table:
+    def snapshots(self) -> "pa.Table":
         """Every snapshot: number, time, names, which job made it, and what it brought."""
         return self.catalog.query(self.catalog.statement("snapshots"))
 
@@ -536,10 +544,10 @@ class Lake:
         return erase_sample(self.catalog, sample, keys, acting_user(os.environ), self._progress)
 
     def _audit_export(self, form: str, sample: str, region: str | None) -> None:
-        said = {"sample": sample, "region": region}
-        self.catalog.audit_read(
-            f"export {form}", {key: value for key, value in said.items() if value is not None}
-        )
+        self._audit(f"export {form}", sample=sample, region=region)
+
+    def _audit(self, operation: str, **said: str | None) -> None:
+        self.catalog.audit_read(operation, {key: text for key, text in said.items() if text is not None})
 
     def close(self) -> None:
         self.catalog.close()
@@ -552,10 +560,13 @@ class Lake:
     ) -> None:
         self.close()
 
-    def _reference(self, name: str | None) -> Reference:
+    def _reference(self, name: str | None) -> "Reference":
+        # Imported here: sequences are NumPy's, which a question does not need.
+        from baselake.catalog.references import open_reference
+
         return open_reference(self.catalog, name)
 
-    def _region(self, reference: Reference, text: str | None) -> Region | None:
+    def _region(self, reference: "Reference", text: str | None) -> Region | None:
         return None if text is None else parse_region(text, reference.lengths)
 
     def _sample(self, wanted: str) -> str:

@@ -5,6 +5,7 @@ import importlib
 import os
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 import duckdb
 import pytest
@@ -91,3 +92,61 @@ def test_what_is_nowhere_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(extensions._WHEELS, "ducklake", "no_such_wheel")
     with pytest.raises(extensions.MissingDependencyError, match="pip install no-such-wheel==1"):
         extensions.open_duckdb({}, NAMES)
+
+
+def _digests_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are read for their digest from now on, by what are new processes to the module."""
+    extensions._has_verified_digest.cache_clear()
+    read: list[str] = []
+    digest = hashlib.file_digest
+
+    def counted(file: BinaryIO, algorithm: str) -> object:
+        read.append(Path(file.name).stem)
+        return digest(file, algorithm)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    return read
+
+
+def test_a_file_is_read_for_its_digest_once_and_not_at_every_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    read = _digests_read(monkeypatch)
+    extensions.open_duckdb({}, NAMES).close()
+    assert sorted(read) == sorted(NAMES)
+    extensions._has_verified_digest.cache_clear()  # as a new process
+    extensions.open_duckdb({}, NAMES).close()
+    assert len(read) == len(NAMES)
+
+
+def test_a_note_that_another_user_may_write_or_of_another_digest_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    read = _digests_read(monkeypatch)
+    extensions.open_duckdb({}, ("ducklake",)).close()
+    (note,) = (tmp_path / "cache" / "baselake" / "extensions").iterdir()
+    assert note.stat().st_mode & 0o077 == 0
+    note.chmod(0o666)
+    extensions._has_verified_digest.cache_clear()
+    extensions.open_duckdb({}, ("ducklake",)).close()
+    assert read == ["ducklake", "ducklake"]
+    # A note that names no digest of ours lets nothing be loaded unsigned.
+    tampered = _tampered(tmp_path, "ducklake")
+    monkeypatch.setattr(extensions, "_found", lambda name: tampered)
+    with pytest.raises(duckdb.Error, match="signature"):
+        extensions.open_duckdb({}, ("ducklake",))
+    assert len(list(note.parent.iterdir())) == 1  # nothing is noted of it
+
+
+def test_a_cache_folder_that_cannot_be_written_costs_time_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    read = _digests_read(monkeypatch)
+    extensions.open_duckdb({}, ("ducklake",)).close()
+    extensions._has_verified_digest.cache_clear()
+    extensions.open_duckdb({}, ("ducklake",)).close()
+    assert read == ["ducklake", "ducklake"]

@@ -26,6 +26,11 @@ def command() -> None:
     help="The sample; may be repeated for samples that were imported together.",
 )
 @click.option("--cohort", help="All members of a cohort or family, or all, genotyped together.")
+@click.option(
+    "--source",
+    metavar="FILE",
+    help="An imported file, by its name or source_id: its records as they came in, with or without samples.",
+)
 @_output
 @reference_option
 @region_option
@@ -34,15 +39,19 @@ def command() -> None:
 def vcf(
     samples: tuple[str, ...],
     cohort: str | None,
+    source: str | None,
     output: Path,
     reference: str | None,
     region: str | None,
     at: str | None,
 ) -> None:
     """Variants: .vcf.gz (bgzipped and indexed) or .vcf. Imported ones come out as the records that they came in."""
-    if bool(samples) == (cohort is not None):
-        raise click.UsageError("Name samples with --sample, or a cohort with --cohort")
+    if [bool(samples), cohort is not None, source is not None].count(True) != 1:
+        raise click.UsageError("Name samples with --sample, a cohort with --cohort, or a file with --source")
     with open_for_export(at) as lake:
+        if source is not None:
+            lake.export_source(output, source, reference=reference, region=region)
+            return
         if cohort is not None:
             lake.export_cohort(output, cohort, reference=reference, region=region)
             return

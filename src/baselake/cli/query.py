@@ -3,11 +3,15 @@
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from baselake.cli.options import at_option, common, format_option, open_for_reading
 from baselake.cli.render import write_rows
+
+if TYPE_CHECKING:
+    from baselake.api import Lake
 
 _NAMED = re.compile(r"([a-z][a-z_]*)=(.*)", re.DOTALL)
 
@@ -18,7 +22,9 @@ _NAMED = re.compile(r"([a-z][a-z_]*)=(.*)", re.DOTALL)
 @format_option
 @at_option
 @click.option(
-    "--explain", is_flag=True, help="Say which files would be read, and how large they are, and end."
+    "--explain",
+    is_flag=True,
+    help="Say which files would be read, their bytes and the requests to object stores, and end.",
 )
 @click.option(
     "--receipt",
@@ -38,7 +44,7 @@ def command(
 
     docs/questions.md says what each answers.
     """
-    from baselake.catalog.questions import questions, reads
+    from baselake.catalog.questions import questions
 
     if name is None:
         _list()
@@ -56,10 +62,7 @@ def command(
     with open_for_reading(at) as lake:
         sql = lake.question_sql(name, *given, **named)
         if explain:
-            for each in reads(lake.catalog, sql):
-                print(
-                    f"{each.table}: at most {each.files:,} of {each.of_files:,} files, {each.bytes:,} bytes"
-                )
+            _explain(lake, sql)
             return
         lake.audit_sql(sql)
         write_rows(lake, sql, format_)
@@ -67,6 +70,23 @@ def command(
             from baselake.catalog.receipts import make_receipt, write_receipt
 
             write_receipt(make_receipt(lake.catalog, name, given, named, sql), receipt)
+
+
+def _explain(lake: "Lake", sql: str) -> None:
+    from baselake.catalog.explain import explain
+
+    found = explain(lake.catalog, sql)
+    for each in found.tables:
+        print(f"{each.table}: at most {each.files:,} of {each.of_files:,} files, {each.bytes:,} bytes")
+    for tier in found.tiers:
+        where = f" ({tier.url})" if tier.url else ""
+        if tier.cold:
+            asked = "which must be recalled first"
+        elif tier.requests is None:
+            asked = "encrypted: how many requests that takes is not known"
+        else:
+            asked = f"about {tier.requests:,} requests" if tier.requests else "no requests"
+        print(f"tier {tier.tier}{where}: at most {tier.files:,} files, {tier.bytes:,} bytes, {asked}")
 
 
 def _list() -> None:

@@ -2,23 +2,24 @@
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
 
-from baselake.api import Lake
 from baselake.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from baselake.api import Lake
+
 # Rows of a table shown to a person; who wants all asks for csv.
 TABLE_ROWS = 200
+_BATCH_ROWS = 8192
 
 
-def write_rows(lake: Lake, query: str, format_: str | None) -> None:
+def write_rows(lake: "Lake", query: str, format_: str | None) -> None:
     """Write the rows of a query on standard output.
 
     Args:
@@ -35,7 +36,7 @@ def write_rows(lake: Lake, query: str, format_: str | None) -> None:
         _write(lake, rows, format_)
 
 
-def write_table(lake: Lake, table: "pa.Table", format_: str | None) -> None:
+def write_table(lake: "Lake", table: "pa.Table", format_: str | None) -> None:
     """Write the rows of a table that was made outside the lake on standard output; see `write_rows`."""
     cursor = lake.catalog.connection.cursor()
     try:
@@ -44,7 +45,7 @@ def write_table(lake: Lake, table: "pa.Table", format_: str | None) -> None:
         cursor.close()
 
 
-def _write(lake: Lake, rows: duckdb.DuckDBPyRelation, format_: str | None) -> None:
+def _write(lake: "Lake", rows: duckdb.DuckDBPyRelation, format_: str | None) -> None:
     try:
         with lake.catalog.reading():
             _WRITERS[format_ or ("table" if sys.stdout.isatty() else "csv")](rows)
@@ -65,9 +66,15 @@ def _write_csv(rows: duckdb.DuckDBPyRelation) -> None:
         f" THEN '\"' || replace({text}, '\"', '\"\"') || '\"' ELSE {text} END"
         for text in (f"CAST({_identifier(name)} AS VARCHAR)" for name in rows.columns)
     )
-    for batch in rows.project(f"{line} AS line").to_arrow_reader():
-        sys.stdout.write("\n".join([*batch["line"].to_pylist(), ""]))
+    for lines in _batches(rows.project(f"{line} AS line")):
+        sys.stdout.write("\n".join([*lines, ""]))
     sys.stdout.flush()
+
+
+def _batches(rows: duckdb.DuckDBPyRelation) -> Iterator[list[str]]:
+    """The values of the only column, some at a time: without Arrow, which takes longer to load than most answers."""
+    while batch := rows.fetchmany(_BATCH_ROWS):
+        yield [value for (value,) in batch]
 
 
 def _quoted_if_needed(text: str) -> str:
@@ -76,8 +83,8 @@ def _quoted_if_needed(text: str) -> str:
 
 def _write_json(rows: duckdb.DuckDBPyRelation) -> None:
     between = "["
-    for batch in rows.query("r", "SELECT CAST(to_json(r) AS VARCHAR) AS row FROM r").to_arrow_reader():
-        for row in batch["row"].to_pylist():
+    for batch in _batches(rows.query("r", "SELECT CAST(to_json(r) AS VARCHAR) AS row FROM r")):
+        for row in batch:
             sys.stdout.write(f"{between}{row}")
             between = ",\n"
     sys.stdout.write("]\n" if between != "[" else "[]\n")

@@ -48,7 +48,10 @@ from baselake.cli.options import common, open_for_writing, reference_option
     help="Where to call, as in `baselake call`.",
 )
 @click.option(
-    "--retry", multiple=True, metavar="SAMPLE", help="Only have what failed of SAMPLE tried again, and end."
+    "--retry",
+    multiple=True,
+    metavar="SAMPLE",
+    help="Only have what failed of SAMPLE tried again, and end; * is the annotation of new alleles.",
 )
 @reference_option
 @common
@@ -64,6 +67,8 @@ def command(
     reference: str | None,
 ) -> None:
     """Align, call and measure every sample as soon as its reads are there, until SIGTERM.
+
+    Where gene models are loaded, what new alleles do to genes is told as well.
 
     Any number of workers may run, on any number of machines. docs/work.md tells what an operator sees and does.
     """

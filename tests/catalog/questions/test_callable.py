@@ -1,6 +1,8 @@
 """A missing genotype is a reference one only where the sample was seen."""
 
+import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +99,54 @@ def test_one_genotype_tells_reference_from_not_seen(
 ) -> None:
     (row,) = trio.query("SELECT gt, state FROM genotype_of('1-31-A-C', ?)", [sample]).to_pylist()
     assert (row["gt"], row["state"]) == (gt, state)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_genotype_is_what_the_cohort_says_of_it(tmp_path: Path, config: Config, seed: int) -> None:
+    """Blocks, gaps, deletions over them, no-calls, haploid stretches: `genotype_of` is `observed` of one pair."""
+    chance = random.Random(seed)
+    bases = "".join(chance.choice("ACGT") for _ in range(120))
+    (tmp_path / "r.fa").write_text(f">1\n{bases}\n")
+
+    def records() -> list[str]:
+        lines, at = [], 0
+        while at < 100:
+            span = chance.randint(1, 6)
+            depth, ref = chance.choice((3, 20)), bases[at]
+            # One copy behind the middle, and nothing around it: ploidies do not overlap.
+            reference, carried = ("0", "1") if at > 55 else ("0/0", chance.choice(("0/1", "1/1")))
+            match chance.randrange(6) if not 45 < at <= 55 else None:
+                case 0 | 1:  # a block
+                    form = f"END={at + span} GT:DP:GQ:MIN_DP {reference}:{depth}:50:{depth}"
+                    lines.append(f"1 {at + 1} . {ref} <NON_REF> . . {form}")
+                case 2:  # a substitution, perhaps called to be unknown
+                    gt = chance.choice((carried, carried, reference, "./."))
+                    other = "A" if ref != "A" else "C"
+                    lines.append(f"1 {at + 1} . {ref} {other} . . . GT:DP {gt}:{depth}")
+                    span = 1
+                case 3:  # a deletion
+                    deleted = bases[at : at + span + 1]
+                    lines.append(f"1 {at + 1} . {deleted} {ref} . . . GT:DP {carried}:{depth}")
+                    span = chance.randint(1, span + 1)  # what follows may lie within it
+            at += span
+        return lines
+
+    create(tmp_path / "lake", config)
+    with connect(tmp_path / "lake", config) as catalog:
+        add_reference(catalog, tmp_path / "r.fa", "random")
+        names = ("S1", "S2", "S3")
+        for name in names:
+            ingest_vcf(catalog, [write_vcf(tmp_path / f"{name}.vcf", records(), (name,))])
+        for depth in (0, 10):
+            sql = "SELECT variant_id, sample_id, state, alleles, gt FROM observed('all', min_depth => ?)"
+            expected = catalog.query(sql, [depth]).to_pylist()
+            assert {"carrier", "reference", "not_seen"} <= {row["state"] for row in expected}
+            for row in chance.sample(expected, 30):
+                asked = [row["variant_id"], row["sample_id"], depth]
+                (found,) = catalog.query(
+                    "SELECT state, gt FROM genotype_of(?, ?, min_depth => ?)", asked
+                ).to_pylist()
+                gt = row["gt"] if row["state"] != "not_seen" else None
+                if gt is None and row["state"] == "reference":
+                    gt = "/".join("0" * row["alleles"])
+                assert (found["state"], found["gt"]) == (row["state"], gt), asked

@@ -8,7 +8,8 @@ import pytest
 
 from baselake.api import Lake
 from baselake.catalog.catalog import Catalog, connect, create
-from baselake.catalog.questions import question_sql, questions, reads
+from baselake.catalog.explain import explain
+from baselake.catalog.questions import question_sql, questions
 from baselake.catalog.receipts import make_receipt, read_receipt, rerun, write_receipt
 from baselake.catalog.references import add_reference
 from baselake.config import Config
@@ -89,17 +90,18 @@ def test_what_cannot_be_asked_is_told(
 
 def test_what_will_be_read_is_known_before(called: Lake) -> None:
     def files(name: str, *arguments: str) -> dict[str, tuple[int, int]]:
-        found = reads(called.catalog, question_sql(called.catalog, name, arguments))
-        return {read.table: (read.files, read.of_files) for read in found}
+        found = explain(called.catalog, question_sql(called.catalog, name, arguments))
+        assert [(tier.tier, tier.requests) for tier in found.tiers] in ([("hot", 0)], [])
+        return {read.table: (read.files, read.of_files) for read in found.tables}
 
-    assert files("carriers", "1-10-A-C") == {"genotypes": (2, 4), "variants": (1, 2)}
+    assert files("carriers", "1-10-A-C") == {"genotypes": (2, 4)}
     assert files("titv", "S1") == {"genotypes": (2, 4), "variants": (2, 2)}
     # No allele lies there: nothing is read at all.
     assert files("region", "1:5-8") == {}
     sizes = called.catalog.query("SELECT sum(bytes) AS n FROM __ducklake_metadata_lake.baselake_files")["n"][
         0
     ].as_py()
-    total = sum(read.bytes for read in reads(called.catalog, "SELECT * FROM genotypes"))
+    total = sum(read.bytes for read in explain(called.catalog, "SELECT * FROM genotypes").tables)
     assert 0 < total < sizes
 
 

@@ -113,6 +113,55 @@ def test_calls_that_were_imported_ask_for_nothing(catalog: Catalog) -> None:
     assert waiting(catalog) == {}
 
 
+def gene_models_come(catalog: Catalog, reference: str = REFERENCE) -> None:
+    with catalog.job("annotate genes", {"reference": reference}) as job, job.commit() as tx:
+        row = {"release_id": [job.id], "source": ["genes"], "reference": [reference], "version": ["1"]}
+        tx.insert("annotation_releases", pa.table(row))
+
+
+def alleles_are_annotated(catalog: Catalog) -> None:
+    with catalog.job("annotate variants", {"reference": REFERENCE}) as job, job.commit():
+        pass
+
+
+def test_new_alleles_ask_for_annotation_where_there_are_gene_models(catalog: Catalog) -> None:
+    reads_come(catalog, "S1", form="vcf")
+    stage_is_committed(catalog, "call", "S2")
+    gene_models_come(catalog, "another")
+    assert waiting(catalog) == {"S2": "qc"}
+    gene_models_come(catalog)
+    assert waiting(catalog) == {"S2": "qc", queue.ALLELES: "annotate"}
+    alleles_are_annotated(catalog)
+    assert waiting(catalog) == {"S2": "qc"}
+    stage_is_committed(catalog, "call", "S3", region="chr1:1-100")  # of which the sample waits for nothing
+    assert waiting(catalog) == {"S2": "qc", queue.ALLELES: "annotate"}
+    alleles_are_annotated(catalog)
+    reads_come(catalog, "S4", form="bcf")
+    assert waiting(catalog) == {"S2": "qc", queue.ALLELES: "annotate"}
+
+
+def test_alleles_that_keep_coming_wait_since_the_first_and_are_annotated_once(
+    catalog: Catalog, clock: list[float]
+) -> None:
+    gene_models_come(catalog)
+    begun = clock[0]
+    reads_come(catalog, "S1", form="vcf")
+    assert waiting(catalog) == {queue.ALLELES: "annotate"}
+    clock[0] += 100
+    reads_come(catalog, "S2", form="vcf")
+    waiting(catalog)
+    (one,) = pending(catalog)
+    assert one.asked == int(begun)
+    work = taken(catalog)
+    assert (work.stage, work.sample_id) == ("annotate", queue.ALLELES)
+    assert "annotate of new alleles on ref: " in queue.told(catalog)[0]
+    reads_come(catalog, "S3", form="vcf")  # while they are annotated: once more
+    finish(catalog, work)
+    again = taken(catalog)
+    finish(catalog, again)
+    assert pending(catalog) == []
+
+
 def test_work_is_given_to_one_worker(catalog: Catalog) -> None:
     reads_come(catalog, "S1", "S2")
     works = [taken(catalog, "w1"), taken(catalog, "w2")]

@@ -8,9 +8,9 @@ import pytest
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.export.gvcf import export_gvcf
-from baselake.catalog.export.vcf import export_vcf
+from baselake.catalog.export.vcf import export_source, export_vcf
 from baselake.catalog.references import Reference, add_reference
-from baselake.errors import BaselakeError
+from baselake.errors import BaselakeError, NotFoundError
 from baselake.ingest.vcf.imports import ingest_vcf
 from baselake.ingest.vcf.source import Reading, open_vcf
 from tests.ingest.vcf.vcf_files import write_reference
@@ -87,20 +87,64 @@ def test_valid_files_of_the_specification_come_out_as_they_went_in(
     imported = 0
     for path in sorted((specification / "passed").iterdir()):
         samples = open_vcf(path).header.samples
-        if not samples:  # there is nothing to export
-            continue
-        imported += 1
+        imported += bool(samples)
         fasta = write_reference(tmp_path / f"{path.stem}.fa", path, bcftools, unknown=True)
         reference = add_reference(catalog, fasta, path.stem)
         ingest_vcf(catalog, [path], reference=path.stem)
-        export_vcf(catalog, samples, reference, tmp_path / "out.vcf")
+        export_source(catalog, path.name, tmp_path / "source.vcf", path.stem)
+        if samples:
+            export_vcf(catalog, samples, reference, tmp_path / "out.vcf")
+            assert body(tmp_path / "source.vcf", bcftools) == body(tmp_path / "out.vcf", bcftools), path.name
         # <ID>, a contig of an assembly file, is written by its name.
         wanted = [
             line.replace("<", "", 1).replace(">", "", 1) if line[0] == "<" else line
             for line in body(path, bcftools)
         ]
-        assert body(tmp_path / "out.vcf", bcftools) == wanted, path.name
+        assert body(tmp_path / "source.vcf", bcftools) == wanted, path.name
     assert imported > 12
+
+
+def test_a_file_without_samples_comes_out_as_it_went_in_and_can_be_imported_again(
+    catalog: Catalog, tmp_path: Path, shared_data: Path, peer: Callable[[str], str]
+) -> None:
+    bcftools, vcf = peer("bcftools"), tmp_path / "sites.vcf"
+    whole = subprocess.run(
+        [bcftools, "view", shared_data / "variants" / "exac.vcf.gz"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    before = int(next(line for line in whole if line[0] != "#").split("\t")[1]) - 1000
+    # Real records, moved to the beginning of their contig, which need be no longer then.
+    moved = [line for line in whole if line.startswith("#") and "contig" not in line]
+    for contig, position, rest in (line.split("\t", 2) for line in whole if line[0] != "#"):
+        moved.append(f"{contig}\t{int(position) - before}\t{rest}")
+    vcf.write_text("\n".join([*moved, ""]))
+    fasta = write_reference(tmp_path / "r.fa", vcf, bcftools)
+    add_reference(catalog, fasta, "masked")
+    done = ingest_vcf(catalog, [vcf])
+    assert done.samples == ()
+    assert export_source(catalog, "sites.vcf", tmp_path / "out.vcf.gz") == done.records
+    lines = body(vcf, bcftools)
+    assert body(tmp_path / "out.vcf.gz", bcftools) == lines
+    header = subprocess.run(
+        [bcftools, "view", "-h", tmp_path / "out.vcf.gz"], capture_output=True, text=True, check=True
+    ).stdout
+    assert header.rstrip().endswith("\tINFO")
+    contig, place = lines[70].split("\t")[:2]
+    export_source(catalog, "sites.vcf", tmp_path / "part.vcf", region=f"{contig}:{place}-{place}")
+    assert lines[70] in body(tmp_path / "part.vcf", bcftools)
+
+    # What came out is another file with the same records, which are alleles that the lake has already.
+    alleles = catalog.rows("SELECT count(*), count(DISTINCT variant_id) FROM variants")
+    ingest_vcf(catalog, [tmp_path / "out.vcf.gz"])
+    assert catalog.rows("SELECT count(*), count(DISTINCT variant_id) FROM variants") == alleles
+    export_source(catalog, str(tmp_path / "out.vcf.gz"), tmp_path / "again.vcf")
+    assert body(tmp_path / "again.vcf", bcftools) == lines
+
+    with pytest.raises(NotFoundError, match=r"no VCF or BCF 'other\.vcf' was imported"):
+        export_source(catalog, "other.vcf", tmp_path / "none.vcf")
+    assert not (tmp_path / "none.vcf").exists()
 
 
 def test_invalid_files_of_the_specification_are_refused_with_their_line(
