@@ -75,7 +75,8 @@ def source(name: str, file: Path, reference: str | None, release: str | None, co
     """Load FILE as the release that answers of the source NAME, such as clinvar.
 
     VCF or BCF: alleles, brought into normal form. BED: regions. Else tab-separated columns with a header: of alleles
-    where it names contig, pos, ref and alt, of genes where it names a gene. Earlier releases stay.
+    where it names contig, pos, ref and alt, or has names of HGVS in a column hgvs (hgvs_g, hgvs_c, hgvs_p), of genes
+    where it names a gene. Earlier releases stay.
     """
     with open_for_writing("baselake.ingest.annotations") as lake:
         done = lake.annotate_source(
@@ -86,4 +87,5 @@ def source(name: str, file: Path, reference: str | None, release: str | None, co
             columns=columns.split(",") if columns is not None else None,
         )
     if not done.skipped:
-        print(f"{done.rows:,} rows of {done.kind}, release {done.version}")
+        left_out = f", {done.unresolved:,} lines left out" if done.unresolved else ""
+        print(f"{done.rows:,} rows of {done.kind}, release {done.version}{left_out}")
