@@ -98,7 +98,8 @@ def test_names_of_proteins_find_all_changes_of_the_codon(annotated: Catalog, tmp
         " AND length(split_part(variant_id, '-', 3)) = 1 AND length(split_part(variant_id, '-', 4)) = 1"
     )
     assert len(rows) > 20
-    done = load_source(annotated, "proteins", tsv(tmp_path / "p.tsv", "hgvs_p", sorted({n for n, _ in rows})), progress=LogProgress())
+    path = tsv(tmp_path / "p.tsv", "hgvs_p", sorted({name for name, _ in rows}))
+    done = load_source(annotated, "proteins", path)
     assert done.unresolved == 0
     alleles = {(name, variant) for name, variant, _ in found(annotated, "proteins")}
     assert set(rows) <= alleles
