@@ -20,7 +20,7 @@ from baselake.errors import ConflictError, LakeError, NotFoundError
 from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.4.0"
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 14
 # Tables of a backup that are no part of the catalog begin so.
 BACKUP_TABLES = "baselake_backup_of_"
 _SQL = Path(__file__).parent / "sql"

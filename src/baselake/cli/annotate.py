@@ -10,6 +10,7 @@ from baselake.cli.options import (
     format_option,
     open_for_reading,
     open_for_writing,
+    progress,
     reference_option,
 )
 from baselake.cli.render import write_rows
@@ -62,6 +63,23 @@ def variants(reference: str | None) -> None:
     with open_for_writing("baselake.compute.annotate") as lake:
         done = lake.annotate_variants(reference)
     print(f"{done.alleles:,} alleles, {done.rows:,} consequences, by release {done.version}")
+
+
+@command.command("ontology")
+@click.argument("file", type=click.Path(path_type=Path))
+@_release_option
+@common
+def ontology(file: Path, release: str | None) -> None:
+    """Take the terms of FILE, OBO such as HPO's hp.obo: a phenotype then stands for all that are below it.
+
+    An earlier release is there with --at.
+    """
+    from baselake.ingest.annotations.ontology import load_ontology
+
+    with open_for_writing("baselake.ingest.annotations") as lake:
+        done = load_ontology(lake.catalog, file, version=release, progress=progress())
+    if not done.skipped:
+        print(f"{done.terms:,} terms, release {done.version}")
 
 
 @command.command("source")
