@@ -7,12 +7,14 @@ asked within an open lake, and of DuckDB within an open connection, is the media
 first.
 
     python benchmarks/cohort.py --samples 100,500,2500 --sites 8000 --rounds 3
+    python benchmarks/cohort.py --vcf ../shared/data/variants/query.vcf.gz ...   # the same of files that are there
 """
 
 import argparse
 import json
 import math
 import os
+import re
 import shlex
 import statistics
 import subprocess
@@ -28,6 +30,7 @@ from measure import Measurement, measure
 CONTIG = "20"
 SPACING = 40  # bases between sites: 1000 Genomes has a variant every 35 of chromosome 20
 NEW_ALLELES = 50  # that only the sample added last has
+EXONS, EXON_BASES, INTRON_BASES = 10, 200, 2_000  # of the gene that is asked for
 _FLAT = """
 COPY (
     SELECT g.sample_id, g.variant_id, g.contig, g.start, v.ref, v.alt, g.gt, g.alt_copies, g.gq, g.dp, g.ad_ref,
@@ -54,8 +57,14 @@ def main() -> None:
     parser.add_argument("--sites", type=int, default=8_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--genotypes-only", action="store_true", help="FORMAT is GT alone")
+    parser.add_argument("--vcf", type=Path, nargs="+", help="files to ask of, in place of a simulated cohort")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()))
     options = parser.parse_args()
+    for vcf in options.vcf or ():
+        with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
+            _ask_file(Path(folder), vcf, options.rounds)
+    if options.vcf:
+        return
     found: dict[int, dict[str, tuple[float, float]]] = {}
     for samples in map(int, options.samples.split(",")):
         with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
@@ -73,10 +82,10 @@ def _run(folder: Path, samples: int, options: argparse.Namespace) -> dict[str, t
     form = "GT" if options.genotypes_only else "GT:AD:DP:GQ:PL"
     print(f"\n{samples} samples, {options.sites:,} sites, {form}, BCF {bcf.stat().st_size / 1e6:.1f} MB\n")
     print(
-        "| | baselake wall s, cold | warm | CPU s | in an open lake, CPU ms | bcftools wall s | CPU s"
+        "| | baselake wall s, cold | warm | CPU s | in an open lake, CPU ms | bcftools wall s, cold | warm | CPU s"
         " | DuckDB, flat, CPU ms |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     walls: dict[str, tuple[float, float]] = {}
 
     def contest(ours: str, theirs: str, before: str = "") -> tuple[list[Measurement], list[Measurement]]:
@@ -104,16 +113,19 @@ def _run(folder: Path, samples: int, options: argparse.Namespace) -> dict[str, t
         figures = [f"{ours[0].wall_seconds:.2f}", f"{wall:.2f}"]
         figures += [f"{used:.2f}", within]
         if theirs:
+            figures += [f"{theirs[0].wall_seconds:.2f}"]
             figures += [f"{statistics.median(run.wall_seconds for run in theirs[1:]):.2f}"]
             figures += [f"{statistics.median(run.cpu_seconds for run in theirs[1:]):.2f}"]
         else:
-            figures += ["", ""]
+            figures += ["", "", ""]
         print(f"| {name} | {' | '.join(figures)} | {flat} |", flush=True)
 
     anew = f"rm -rf {lake} && cp -r {empty} {lake}"
     again = f"bcftools view -Ob -o {folder / 'again.bcf'} {bcf}"
     show("import; bcftools view", contest(f"{baselake} {lake} ingest {bcf}", again, anew))
     _quietly(f"{anew} && {baselake} {lake} ingest {bcf} && {baselake} {lake} pedigree add {folder / 'f.ped'}")
+    _write_gene(folder, options.sites // 2 * SPACING)
+    _quietly(f"{baselake} {lake} annotate genes {folder / 'g.gff3'} && {baselake} {lake} annotate variants")
     contests = _contests(bcf, options.sites)
     script = folder / "inner.py"
     script.write_text(_INNER)
@@ -140,6 +152,75 @@ def _run(folder: Path, samples: int, options: argparse.Namespace) -> dict[str, t
     print(f"\ngenotypes: {files} files of {size / 1e6:.1f} MB; flat Parquet"
           f" {(folder / 'flat.parquet').stat().st_size / 1e6:.1f} MB")  # fmt: skip
     return walls
+
+
+def _ask_file(folder: Path, vcf: Path, rounds: int) -> None:
+    """Print a table of a file that is there: questions of its middle record and of all of it."""
+    bcf, fasta, lake = folder / "file.bcf", folder / "r.fa", folder / "lake"
+    _quietly(f"bcftools view -Ob -o {bcf} {vcf} && bcftools index {bcf}")
+    text = subprocess.run(
+        ["bcftools", "query", "-f", "%CHROM\\t%POS\\t%REF\\t%ALT\\n", bcf],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    rows = [line.split("\t") for line in text.splitlines()]
+    header = subprocess.run(
+        ["bcftools", "view", "-h", bcf], capture_output=True, text=True, check=True
+    ).stdout
+    samples = header.splitlines()[-1].split("\t")[9:]
+    lengths = {name: int(n) for name, n in re.findall(r"##contig=<ID=([^,>]+).*?length=(\d+)", header)}
+    with open(fasta, "wb") as out:  # N where no record tells what the assembly has
+        for contig in dict.fromkeys(row[0] for row in rows):
+            here = [(int(row[1]) - 1, row[2].upper().encode()) for row in rows if row[0] == contig]
+            bases = bytearray(
+                b"N" * max(lengths.get(contig, 0), max(start + len(ref) for start, ref in here) + 1)
+            )
+            for start, ref in here:
+                bases[start : start + len(ref)] = ref
+            out.write(b">%s\n%s\n" % (contig.encode(), bases))
+    baselake = f"{sys.executable} {Path(sys.executable).with_name('baselake')} --lake {lake}"
+    _quietly(f"{baselake} init && {baselake} reference add {fasta} --name masked && {baselake} ingest {bcf}")
+    plain = [row for row in rows if re.fullmatch("[ACGT]", row[2]) and re.fullmatch("[ACGT]", row[3])]
+    contig, position, ref, alt = plain[len(plain) // 2]
+    first, last = max(1, int(position) - 5_000), int(position) + 5_000
+    place, variant = f"{contig}:{first}-{last}", f"{contig}-{position}-{ref}-{alt}"
+    fill = "bcftools +fill-tags -Ou -- -t AC,AN,AF | bcftools query -f '%POS %AC %AN %AF\\n'"
+    asked = {
+        "calls of 10 kb": (
+            ("region", place),
+            f"bcftools query -r {place} -i 'GT=\"alt\"' -f '[%POS %SAMPLE %GT\\n]' {bcf}",
+        ),
+        "carriers of an allele": (
+            ("carriers", variant),
+            f"bcftools query -r {contig}:{position} -i 'GT=\"alt\"' -f '[%SAMPLE %GT\\n]' {bcf}",
+        ),
+        "frequencies, all": (("allele_frequency", "all"), f"bcftools view -Ou {bcf} | {fill}"),
+        "ti/tv of one person, all": (("titv", samples[0]), f"bcftools stats -s {samples[0]} {bcf}"),
+        "calls of one person, all": (
+            ("sql", f"SELECT * FROM calls WHERE sample_id = '{samples[0]}'"),
+            f"bcftools view -s {samples[0]} -Ou {bcf} | bcftools query -i 'GT=\"alt\"' -f '%POS[ %GT]\\n'",
+        ),
+    }
+    print(f"\n{vcf.name}: {len(samples):,} samples, {len(rows):,} records\n")
+    print("| | baselake wall s, cold | warm | CPU s | bcftools wall s, cold | warm | CPU s |")
+    print("|---|---|---|---|---|---|---|")
+    for name, (question, theirs) in asked.items():
+        words = question if question[0] == "sql" else ("query", *question)
+        runs: tuple[list[Measurement], list[Measurement]] = ([], [])
+        for turn in range(rounds + 1):
+            for command, kept in zip(
+                (f"{baselake} {shlex.join(words)} --format csv", theirs), runs, strict=True
+            ):
+                if turn == 0:
+                    _evict(folder)
+                kept.append(measure(command, cores=(0, 1), environment={}, log=folder / "log"))
+        figures = []
+        for of in runs:
+            figures.append(f"{of[0].wall_seconds:.2f}")
+            figures.append(f"{statistics.median(run.wall_seconds for run in of[1:]):.2f}")
+            figures.append(f"{statistics.median(run.cpu_seconds for run in of[1:]):.2f}")
+        print(f"| {name} | {' | '.join(figures)} |", flush=True)
 
 
 def _restored(lake: Path, folder: Path) -> str:
@@ -209,6 +290,16 @@ def _contests(bcf: Path, sites: int) -> dict[str, Contest]:
             question=("genotype_of", variant, "S7"),
             bcftools=f"bcftools query -r {CONTIG}:{first} -s S7 -f '[%GT\\n]' {bcf}",
             flat=f"SELECT gt FROM flat WHERE start = {first - 1} AND sample_id = 'S7' AND variant_id = '{variant}'",
+        ),
+        "alleles of a gene's exons": Contest(
+            question=(
+                "sql",
+                "SELECT * FROM gene('G') WHERE list_contains(terms, 'non_coding_transcript_exon_variant')",
+            ),
+            bcftools=f"bcftools view -G -R {bcf.with_name('exons.bed')} -Ou {bcf}"
+            " | bcftools query -f '%POS %REF %ALT\\n'",
+            flat="SELECT DISTINCT variant_id, ref, alt FROM flat WHERE "
+            + " OR ".join(f"(start >= {a} AND start < {b})" for a, b in _exons(middle)),
         ),
         "frequencies, 100 kb": Contest(
             question=("allele_frequency", "all", f"place={place}"),
@@ -285,6 +376,24 @@ def _simulate(folder: Path, samples: int, sites: int, *, full: bool) -> Path:
             writer.stdin.write(line)
     subprocess.run(["bcftools", "index", bcf], check=True)
     return bcf
+
+
+def _exons(start: int) -> list[tuple[int, int]]:
+    step = EXON_BASES + INTRON_BASES
+    return [(start + n * step, start + n * step + EXON_BASES) for n in range(EXONS)]
+
+
+def _write_gene(folder: Path, start: int) -> None:
+    """Gene models `g.gff3` of one gene, and its exons as `exons.bed`."""
+    exons = _exons(start)
+    rows = [("gene", "ID=gene:G;Name=G", exons[0][0], exons[-1][1])]
+    rows += [("mRNA", "ID=transcript:T;Parent=gene:G", exons[0][0], exons[-1][1])]
+    rows += [("exon", "Parent=transcript:T", first, last) for first, last in exons]
+    lines = [
+        f"{CONTIG}\tmade\t{kind}\t{first + 1}\t{last}\t.\t+\t.\t{said}" for kind, said, first, last in rows
+    ]
+    (folder / "g.gff3").write_text("\n".join(["##gff-version 3", *lines, ""]))
+    (folder / "exons.bed").write_text("".join(f"{CONTIG}\t{first}\t{last}\n" for first, last in exons))
 
 
 def _one_more(path: Path, name: str, sites: int, seed: int) -> None:

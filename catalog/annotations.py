@@ -11,6 +11,8 @@ from baselake.errors import ConflictError, InputError, NotFoundError
 
 # What gene models are called among the sources.
 GENES = "genes"
+# And the ontology of phenotypes.
+ONTOLOGY = "ontology"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +23,10 @@ class Release:
         release_id: the job that loaded it.
         source: the source's name; `genes` are gene models.
         version: what the user or the file calls the release.
-        kind: `genes`, `alleles`, `regions`, or `gene_terms`: keyed by gene.
-        reference: the assembly; None: it is of none, being keyed by gene.
+        kind: `genes`, `alleles`, `regions`, `ontology`, or `gene_terms`: keyed by gene.
+        reference: the assembly; None: it is of none, being keyed by gene, or of terms.
         path: the file.
-        format: `gff3`, `gtf`, `vcf`, `bcf`, `bed` or `tsv`.
+        format: `gff3`, `gtf`, `vcf`, `bcf`, `bed`, `tsv` or `obo`.
         columns: keys or columns that were chosen, sorted; None: all.
         source_id: SHA-256 of the file's bytes.
         content_id: XXH3-128 of its decompressed bytes.
@@ -80,7 +82,7 @@ def current_release(place: Catalog | Transaction, source: str, reference: str | 
     Args:
         place: where it is looked for.
         source: the source.
-        reference: the assembly; None: one that is keyed by gene.
+        reference: the assembly; None: one that is of none.
     """
     rows = place.query(
         "SELECT release_id, version, kind, source_id, content_id, columns FROM current_releases WHERE source = ?"
@@ -115,11 +117,15 @@ def require_source_name(name: str) -> None:
     Raises:
         InputError: the name is that of gene models, or no word.
     """
-    if name == GENES or not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
+    if (
+        name in (GENES, ONTOLOGY)
+        or not name.replace("_", "").replace("-", "").isalnum()
+        or not name.isascii()
+    ):
         raise InputError(
             f"a source cannot be called {name!r}",
             "",
-            f"Choose a word of letters, digits, - and _ that is not {GENES}",
+            f"Choose a word of letters, digits, - and _ that is neither {GENES} nor {ONTOLOGY}",
         )
 
 

@@ -22,6 +22,7 @@ from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference, open_reference
 from baselake.errors import InputError
 from baselake.ingest.annotations.alleles import AlleleWriter, write_alleles
+from baselake.ingest.annotations.names import place_names
 from baselake.ingest.annotations.text import Plain, map_of, plain_copy, require_none, rows_of, typed
 from baselake.ingest.compressed import Digest, file_source_id
 from baselake.ingest.vcf.detect import is_vcf
@@ -32,6 +33,7 @@ from baselake.progress import QUIET, Progress
 
 # What the columns of a TSV are called that say which allele, or which gene, a line is of.
 _CONTIG, _POSITION = ("contig", "chrom", "chr", "chromosome"), ("pos", "position")
+_HGVS = ("hgvs", "hgvs_g", "hgvsg", "hgvs_c", "hgvsc", "hgvs_p", "hgvsp")
 _GENE = ("gene", "gene_symbol", "symbol", "gene_name", "hgnc_symbol")
 _HEAD = (
     "##fileformat=VCFv4.3\n"
@@ -49,12 +51,14 @@ class SourceImport:
         kind: `alleles`, `regions` or `gene_terms`.
         rows: now in the lake of it.
         skipped: the content was there already, as the release that answers.
+        unresolved: lines whose name of HGVS stands for no allele that is known.
     """
 
     version: str
     kind: str
     rows: int
     skipped: bool
+    unresolved: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,7 @@ class _Loaded:
     format: str
     digest: Digest
     rows: int
+    unresolved: int = 0
     insert: Callable[[Transaction], None] | None = None
 
 
@@ -117,9 +122,15 @@ def load_source(
             loaded = _load_bed(catalog, job, path, assembly, name, progress)
         else:
             loaded = _load_tsv(catalog, job, path, assembly, name, columns, progress)
-        if not loaded.rows:
+        if not loaded.rows and not loaded.unresolved:
             raise InputError(
                 f"nothing in it is on a contig of reference {assembly.name}", str(path), "Check the assembly"
+            )
+        if not loaded.rows:
+            raise InputError(
+                "none of its names stands for an allele that is known",
+                str(path),
+                f"See that the gene models of {assembly.name} have its transcripts: baselake annotate",
             )
         of_reference = None if loaded.kind == "gene_terms" else assembly.name
         known = current_release(catalog, name, of_reference)
@@ -147,7 +158,9 @@ def load_source(
                     records=loaded.rows,
                 ),
             )
-    return SourceImport(version=named, kind=loaded.kind, rows=loaded.rows, skipped=False)
+    return SourceImport(
+        version=named, kind=loaded.kind, rows=loaded.rows, skipped=False, unresolved=loaded.unresolved
+    )
 
 
 def _skipped(known: Current, path: Path, progress: Progress) -> SourceImport:
@@ -200,11 +213,12 @@ def _load_tsv(
 ) -> _Loaded:
     plain = plain_copy(path, job.scratch, header=True)
     keys = _keys(plain, (_CONTIG, _POSITION, ("ref",), ("alt",)))
+    hgvs = _keys(plain, (_HGVS,))
     gene = _keys(plain, (_GENE,))
-    taken = keys or gene
+    taken = keys or hgvs or gene
     if not taken:
         raise InputError(
-            "its header names neither contig, pos, ref and alt nor a gene",
+            "its header names neither contig, pos, ref and alt, nor hgvs, nor a gene",
             f"{path}, line {plain.skip}",
             "Name the columns so, or give a VCF or a file called .bed",
         )
@@ -214,9 +228,18 @@ def _load_tsv(
             raise InputError(f"it has no column {name}", str(path), f"Choose of {', '.join(values)}")
     chosen = [name for name in values if columns is None or name in columns]
     with rows_of(catalog, plain, job.scratch) as memory:
-        if keys:
-            rows = _write_lines(catalog, job, memory, plain, assembly, source, keys, chosen, progress)
-            return _Loaded(kind="alleles", format="tsv", digest=plain.digest, rows=rows)
+        if keys or hgvs:
+            unresolved = 0
+            if keys:
+                _place_lines(memory, plain, assembly, keys)
+            else:
+                unresolved = place_names(catalog, memory, plain, assembly, hgvs[0], progress)
+            rows = _write_lines(catalog, job, memory, plain, assembly, source, chosen)
+            if keys:
+                _note_left_out(memory, plain, rows, assembly, progress)
+            return _Loaded(
+                kind="alleles", format="tsv", digest=plain.digest, rows=rows, unresolved=unresolved
+            )
         key = _identifier(gene[0])
         require_none(memory, plain, f"coalesce({key}, '') = ''", "the line names no gene")
         terms = memory.execute(
@@ -240,18 +263,10 @@ def _keys(plain: Plain, wanted: Sequence[Sequence[str]]) -> list[str]:
     return [name for name in found if name is not None] if None not in found else []
 
 
-def _write_lines(
-    catalog: Catalog,
-    job: Job,
-    memory: duckdb.DuckDBPyConnection,
-    plain: Plain,
-    assembly: Reference,
-    source: str,
-    keys: Sequence[str],
-    chosen: Sequence[str],
-    progress: Progress,
-) -> int:
-    """Write lines that name alleles: as a VCF they go through what brings alleles into their normal form."""
+def _place_lines(
+    memory: duckdb.DuckDBPyConnection, plain: Plain, assembly: Reference, keys: Sequence[str]
+) -> None:
+    """The table `sorted` of lines that say where their alleles lie."""
     contig, position, ref, alt = map(_identifier, keys)
     place = f"TRY_CAST({position} AS BIGINT)"
     require_none(memory, plain, f"{place} IS NULL OR {place} < 1", "the position is no number from 1 on")
@@ -261,12 +276,25 @@ def _write_lines(
     _add_contigs(memory, assembly)
     memory.execute(
         f"CREATE TABLE sorted AS SELECT l.line, c.contig, {place} AS pos, upper({ref}) AS ref, upper({alt}) AS alt,"
+        " CAST(NULL AS VARCHAR) AS name,"
         f" row_number() OVER (ORDER BY c.ordinal, {place}, l.line) AS number"
         f" FROM lines AS l JOIN contigs AS c ON c.named = l.{contig}"
     )
+
+
+def _write_lines(
+    catalog: Catalog,
+    job: Job,
+    memory: duckdb.DuckDBPyConnection,
+    plain: Plain,
+    assembly: Reference,
+    source: str,
+    chosen: Sequence[str],
+) -> int:
+    """Write the alleles of `sorted`: as a VCF they go through what brings alleles into their normal form."""
     body, vcf = job.scratch / "body.txt", job.scratch / "alleles.vcf"
     memory.execute(
-        "COPY (SELECT contig, pos, line, ref, alt, '.', '.', '.' FROM sorted ORDER BY number)"
+        "COPY (SELECT contig, pos, number, ref, alt, '.', '.', '.' FROM sorted ORDER BY number)"
         f" TO '{str(body).replace(chr(39), chr(39) * 2)}' (FORMAT csv, HEADER false, DELIMITER '\t', QUOTE '')"
     )
     with open(vcf, "wb") as out, open(body, "rb") as lines:
@@ -280,18 +308,20 @@ def _write_lines(
             for part in reading.parts():
                 memory.register("records", pa.Table.from_batches([pa.record_batch(part["records"])]))
                 rows = memory.execute(
-                    "SELECT r.variant_ids[1] AS variant_id, CAST(regexp_extract(r.variant_ids[1],"
-                    " '^.+-([0-9]+)-[A-Z]+-.+$', 1) AS INTEGER) - 1 AS start, CAST(NULL AS VARCHAR) AS id,"
+                    # Beside the file's own columns, which may be called anything.
+                    'SELECT p."/variant" AS variant_id, CAST(regexp_extract(p."/variant",'
+                    " '^.+-([0-9]+)-[A-Z]+-.+$', 1) AS INTEGER) - 1 AS start, p.\"/name\" AS id,"
                     " CAST(NULL AS VARCHAR[]) AS filters, CAST([] AS VARCHAR[]) AS flags,"
                     f" {map_of(maps['INTEGER'], 'INTEGER')} AS integers, {map_of(maps['FLOAT'], 'FLOAT')} AS floats,"
                     f" {map_of(maps['VARCHAR'])} AS strings"
-                    " FROM records AS r JOIN lines AS l ON l.line = CAST(r.id AS BIGINT) ORDER BY start, variant_id"
+                    ' FROM (SELECT r.variant_ids[1] AS "/variant", s.name AS "/name", s.line AS "/line"'
+                    " FROM records AS r JOIN sorted AS s ON s.number = CAST(r.id AS BIGINT)) AS p"
+                    ' JOIN lines AS l ON l.line = p."/line" ORDER BY start, variant_id'
                 ).to_arrow_table()
                 memory.unregister("records")
                 total += writer.write(part["contig"], rows)
         except InputError as error:
             raise _of_line(memory, plain, error) from error
-    _note_left_out(memory, plain, total, assembly, progress)
     return total
 
 

@@ -10,6 +10,7 @@ from baselake.cli.options import (
     format_option,
     open_for_reading,
     open_for_writing,
+    progress,
     reference_option,
 )
 from baselake.cli.render import write_rows
@@ -64,6 +65,23 @@ def variants(reference: str | None) -> None:
     print(f"{done.alleles:,} alleles, {done.rows:,} consequences, by release {done.version}")
 
 
+@command.command("ontology")
+@click.argument("file", type=click.Path(path_type=Path))
+@_release_option
+@common
+def ontology(file: Path, release: str | None) -> None:
+    """Take the terms of FILE, OBO such as HPO's hp.obo: a phenotype then stands for all that are below it.
+
+    An earlier release is there with --at.
+    """
+    from baselake.ingest.annotations.ontology import load_ontology
+
+    with open_for_writing("baselake.ingest.annotations") as lake:
+        done = load_ontology(lake.catalog, file, version=release, progress=progress())
+    if not done.skipped:
+        print(f"{done.terms:,} terms, release {done.version}")
+
+
 @command.command("source")
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path))
@@ -75,7 +93,8 @@ def source(name: str, file: Path, reference: str | None, release: str | None, co
     """Load FILE as the release that answers of the source NAME, such as clinvar.
 
     VCF or BCF: alleles, brought into normal form. BED: regions. Else tab-separated columns with a header: of alleles
-    where it names contig, pos, ref and alt, of genes where it names a gene. Earlier releases stay.
+    where it names contig, pos, ref and alt, or has names of HGVS in a column hgvs (hgvs_g, hgvs_c, hgvs_p), of genes
+    where it names a gene. Earlier releases stay.
     """
     with open_for_writing("baselake.ingest.annotations") as lake:
         done = lake.annotate_source(
@@ -86,4 +105,5 @@ def source(name: str, file: Path, reference: str | None, release: str | None, co
             columns=columns.split(",") if columns is not None else None,
         )
     if not done.skipped:
-        print(f"{done.rows:,} rows of {done.kind}, release {done.version}")
+        left_out = f", {done.unresolved:,} lines left out" if done.unresolved else ""
+        print(f"{done.rows:,} rows of {done.kind}, release {done.version}{left_out}")

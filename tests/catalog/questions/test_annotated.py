@@ -1,6 +1,7 @@
 """Questions of genes and of what is known, against a slow reading of the same files."""
 
 import random
+import shutil
 from collections.abc import Iterator
 from math import comb
 from pathlib import Path
@@ -17,8 +18,9 @@ from baselake.catalog.references import add_reference
 from baselake.catalog.samples import describe_sample
 from baselake.compute.annotate import annotate_variants
 from baselake.config import Config
-from baselake.errors import BaselakeError
+from baselake.errors import BaselakeError, InputError
 from baselake.ingest.annotations import load_source
+from baselake.ingest.annotations.ontology import load_ontology
 from baselake.ingest.genes import load_genes
 from baselake.ingest.vcf.imports import ingest_vcf
 from tests.ingest.vcf.vcf_files import HEADER, write_vcf
@@ -245,6 +247,52 @@ def test_genes_that_share_terms_with_a_sample(clinic: tuple) -> None:
     carried = [n for n, gene in WORLD.gene.items() if gene == "N1" and WORLD.copies(n, "S1")]
     assert rows[0]["alleles"] == len(carried)
     assert clinic[0].query("FROM by_phenotype('S2')").num_rows == 0
+
+
+def test_a_phenotype_stands_for_those_below_it_where_the_ontology_is_loaded(
+    clinic: tuple[Catalog, Path, dict[str, int]], config: Config, tmp_path: Path
+) -> None:
+    shutil.copytree(clinic[0].layout.root, tmp_path / "lake")
+    obo = "format-version: 1.2\ndata-version: hp/releases/2026-01-01\n\n"
+    terms = {
+        "HP:0000001": "name: All",
+        "HP:0012638": "name: Abnormal nervous system physiology\nis_a: HP:0000001 ! All",
+        "HP:0001250": "name: Seizure\nalt_id: HP:0001275\nis_a: HP:0012638 ! Abnormal nervous system physiology",
+        "HP:0001263": 'name: Delay\ndef: "Late: in all." [x]\nis_a: HP:0012638 {source="x"} ! Abnormal',
+    }
+    obo += "".join(f"[Term]\nid: {term}\n{lines}\n\n" for term, lines in terms.items())
+    obo += "[Typedef]\nid: part_of\nname: part of\n"
+    (tmp_path / "hp.obo").write_text(obo)
+    with connect(tmp_path / "lake", config) as catalog:
+
+        def genes(sample: str, *phenotypes: str) -> dict[str, tuple[int, list[str]]]:
+            told = dict.fromkeys(("sex", "family", "father", "mother"))
+            describe_sample(catalog, sample, **told, phenotypes=phenotypes)
+            rows = catalog.rows("SELECT gene, matches, names FROM by_phenotype(?)", [sample])
+            return {gene: (matches, names) for gene, matches, names in rows}
+
+        assert genes("S2", "HP:0012638") == {}
+        done = load_ontology(catalog, tmp_path / "hp.obo")
+        assert (done.terms, done.version) == (4, "hp/releases/2026-01-01")
+        assert genes("S2", "HP:0012638") == {"N1": (1, ["Delay", "Seizure"]), "N2": (1, ["Seizure"])}
+        assert genes("S2", "HP:0012638", "HP:0001263")["N1"] == (2, ["Delay", "Seizure"])
+        assert genes("S2", "HP:0001250") == {"N1": (1, ["Seizure"]), "N2": (1, ["Seizure"])}
+        assert genes("S2", "HP:0001275") == genes("S2", "HP:0001250")  # by its old name
+        assert set(genes("S2", "HP:0000001")) == {"N1", "N2", "N3"}
+        assert load_ontology(catalog, tmp_path / "hp.obo").skipped
+
+        for text, what, line in (
+            ("[Term]\nid: HP:1\n", "no OBO", 1),
+            ("format-version: 1.2\n[Term]\nname: x\n", "does not begin with its id", 3),
+            ("format-version: 1.2\n[Term]\nid: A\nis_a: B ! b\n", "no term B", 4),
+            ("format-version: 1.2\n[Term]\nid: A\n[Term]\nid: A\n", "first in line 3", 5),
+            ("format-version: 1.2\n[Term]\nid: A\nwhat\n", "neither a stanza nor TAG", 4),
+        ):
+            (tmp_path / "bad.obo").write_text(text)
+            with pytest.raises(InputError, match=what) as refused:
+                load_ontology(catalog, tmp_path / "bad.obo")
+            assert str(refused.value.where).endswith(f"bad.obo, line {line}")
+        assert catalog.rows("SELECT count(*) FROM ontology_terms") == [(4,)]
 
 
 def test_frequencies_stand_beside_de_novo_alleles(clinic: tuple) -> None:
