@@ -10,7 +10,7 @@ import threading
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -24,7 +24,7 @@ from baselake.catalog.audit import entry_of, record_audit, without_samples
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Parameters
 from baselake.catalog.connection import RELEASE, duckdb_path, first_line, quoted
-from baselake.catalog.cursors import Cursors
+from baselake.catalog.cursors import Cursors, abandon
 from baselake.catalog.files import record_files, record_forgotten_files
 from baselake.catalog.locks import new_locked, try_lock
 from baselake.catalog.objects import object_places
@@ -328,7 +328,8 @@ class Job:
         Raises:
             LakeError: the catalog refused the transaction, or another writer held the lock too long.
         """
-        with backend_of(self._layout, self._config).commit_lock(self._config.commit_timeout_seconds):
+        lock = backend_of(self._layout, self._config).commit_lock(self._config.commit_timeout_seconds)
+        with lock as check_held:
             told = self._audit_entry()  # before BEGIN: it may need a row of another table
             self._settled = False
             try:
@@ -346,6 +347,7 @@ class Job:
                     self._refuse_erased(cursor)
                     self.register(cursor)
                     self._tell(cursor)
+                    check_held()
                     cursor.execute("COMMIT")
                     self._committed = True
             except duckdb.Error as error:
@@ -356,9 +358,11 @@ class Job:
                 ) from error
             finally:
                 if not self._committed:
-                    # A disk that is full may refuse even this. Then the journal stays, and the next writer does it.
-                    _remove_unregistered_inserts(self._layout, self._connection)
-                    self._settled = True
+                    # A disk that is full, or a database that is away, may refuse even this. Then the journal stays, and
+                    # the next writer does it; what is told is why the commit failed.
+                    with suppress(duckdb.Error, OSError):
+                        _remove_unregistered_inserts(self._layout, self._connection)
+                        self._settled = True
             self._record()
 
     def _record(self) -> None:
@@ -377,7 +381,7 @@ class Job:
             # What was committed stands. The journal stays too, by which the next writer knows to do this.
             warnings.warn(f"checksums are left to the next writer: {error}", stacklevel=2)
         finally:
-            cursor.close()
+            abandon(cursor)
 
     def _audit_entry(self) -> str:
         """What the audit says of the job; empty for a record that is no job."""
@@ -464,10 +468,18 @@ class Job:
         )
 
     def end(self) -> None:
-        """Remove what the job leaves: its spilled data always, its files unless they were committed."""
+        """Remove what the job leaves: its spilled data always, its files unless they were committed.
+
+        Where the catalog cannot be asked which these are, the journal stays, and the next writer does it.
+        """
         try:
             if not self._committed:
-                _remove_unregistered(self._layout, self._connection, self.id)
+                try:
+                    _remove_unregistered(self._layout, self._connection, self.id)
+                except duckdb.Error as error:
+                    self._settled = False
+                    said = first_line(error)
+                    warnings.warn(f"files of job {self.id} are left to the next writer: {said}", stacklevel=2)
             shutil.rmtree(self._layout.job_scratch(self.id), ignore_errors=True)
             if self._settled:
                 self._layout.job_journal(self.id).unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import duckdb
 
 from baselake.catalog.backends import backend_of
 from baselake.catalog.connection import first_line
+from baselake.catalog.cursors import abandon
 from baselake.errors import LakeError
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ def metadata_change(catalog: "Catalog", what: str) -> Iterator[duckdb.DuckDBPyCo
     """
     if catalog.read_only:
         raise LakeError("the lake is open for reading only", str(catalog.layout.root), "Open it for writing")
-    with backend_of(catalog.layout, catalog.config).commit_lock(catalog.config.commit_timeout_seconds):
+    lock = backend_of(catalog.layout, catalog.config).commit_lock(catalog.config.commit_timeout_seconds)
+    with lock as check_held:
         cursor = catalog.connection.cursor()
         try:
             cursor.execute("BEGIN")
             yield cursor
+            check_held()
             cursor.execute("COMMIT")
         except duckdb.Error as error:
             raise LakeError(
@@ -40,4 +43,4 @@ def metadata_change(catalog: "Catalog", what: str) -> Iterator[duckdb.DuckDBPyCo
                 "Nothing was changed; run the same command again",
             ) from error
         finally:
-            cursor.close()  # which rolls back what was not committed
+            abandon(cursor)

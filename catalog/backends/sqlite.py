@@ -69,7 +69,7 @@ class Sqlite:
         set_pragma(unfinished, "wal_checkpoint(TRUNCATE)")
         os.rename(unfinished, self.layout.catalog)
 
-    def commit_lock(self, timeout_seconds: float) -> AbstractContextManager[None]:
+    def commit_lock(self, timeout_seconds: float) -> AbstractContextManager[Callable[[], None]]:
         return commit_lock(self.layout.commit_lock, timeout_seconds)
 
     def maintenance_lock(self, timeout_seconds: float) -> AbstractContextManager[None]:

@@ -144,7 +144,7 @@ def test_what_cannot_be_undone_at_once_is_undone_by_the_next_writer(
 
     with (
         monkeypatch.context() as patch,
-        pytest.raises(duckdb.IOException, match="disk"),
+        pytest.raises(LakeError, match=r"refused the change.*no_such_table"),
         catalog.record() as tx,
     ):
         left = orphan_of_ducklake(lake)
