@@ -69,13 +69,15 @@ class Catalog:
         """All rows of a query, whose parameters are given by place (`?`) or by name (`$name`).
 
         Raises:
-            LakeError: the snapshot that is looked at has not the tables of this release.
+            LakeError: the snapshot that is looked at has not the tables of this release, or the catalog's disk or
+                server fails.
             StorageError: a file that it reads is on a store that does not answer, or must be recalled first.
         """
-        self._remote.prepare()
         try:
-            with self.reading(), self._cursors.one() as cursor:
-                return cursor.execute(sql, params).to_arrow_table()
+            with self.reading():
+                self._remote.prepare()
+                with self._cursors.one() as cursor:
+                    return cursor.execute(sql, params).to_arrow_table()
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             if self.at is None:
                 raise
@@ -166,6 +168,7 @@ class Catalog:
         """A block that fetches rows: what DuckDB says of a file that it cannot read becomes an error that helps.
 
         Raises:
+            LakeError: the catalog's disk or server fails.
             StorageError: a file is on a store that does not answer, or must be recalled first.
         """
         try:
@@ -173,7 +176,11 @@ class Catalog:
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             if isinstance(error, BaselakeError):
                 raise
-            explained = self._decoder.failure(error) or self._remote.explained(error)
+            explained = (
+                self._decoder.failure(error)
+                or self._remote.explained(error)
+                or connections.away(error, backend_of(self.layout, self.config).where)
+            )
             if explained is None:
                 raise
             raise explained from error
@@ -195,7 +202,7 @@ class Catalog:
             parameters: what it was asked to do, for lineage; None values are left out.
 
         Raises:
-            LakeError: the lake is open for reading only.
+            LakeError: the lake is open for reading only, or the catalog's disk or server fails.
             StorageError: the disk is full or fails.
         """
         # Imported here: writing Parquet takes its time to load, and most that open a lake only read.
@@ -203,13 +210,14 @@ class Catalog:
 
         if self.read_only:
             raise LakeError("the lake is open for reading only", str(self.layout.root), "Open it for writing")
-        self._remote.prepare()
-        sweep(self.layout, self._connection, self.config)
-        job = Job(self.layout, self._cursors, self._connection, self.config, operation, parameters or {})
-        try:
-            yield job
-        finally:
-            job.end()
+        with self.reading():
+            self._remote.prepare()
+            sweep(self.layout, self._connection, self.config)
+            job = Job(self.layout, self._cursors, self._connection, self.config, operation, parameters or {})
+            try:
+                yield job
+            finally:
+                job.end()
 
     @contextmanager
     def record(self) -> "Iterator[Transaction]":

@@ -99,11 +99,8 @@ def connect(
     try:
         _attach(connection, layout, config, target, options)
     except duckdb.Error as error:
-        full = "disk I/O error" in str(error) or "disk is full" in str(error)  # as SQLite has it
-        raise LakeError(
-            f"the catalog cannot be opened ({first_line(error)})",
-            backend.where,
-            "See that its disk works and has room" if full else "Restore it from a backup",
+        raise away(error, backend.where) or LakeError(
+            f"the catalog cannot be opened ({first_line(error)})", backend.where, "Restore it from a backup"
         ) from error
     try:
         _check_version(connection, layout)
@@ -362,6 +359,35 @@ def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, without a full stop."""
     return str(error).strip().splitlines()[0].rstrip(".")
+
+
+def away(error: BaseException, where: str) -> LakeError | None:
+    """The error to raise where the catalog's disk or server fails by what DuckDB says; None: that is another thing."""
+    said = str(error)
+    for words, remedy in _AWAY.items():
+        if words in said:
+            return LakeError(f"the catalog cannot be reached ({cause(error)})", where, remedy)
+    return None
+
+
+def cause(error: BaseException) -> str:
+    """The line of an error's text that tells of a disk or server that fails, or else the first one."""
+    lines = str(error).strip().splitlines()
+    telling = (line for line in lines if any(words in line for words in _AWAY))
+    return next(telling, lines[0]).rstrip(".")
+
+
+_DISK = "See that its disk works and has room, then run the same command again"
+_SERVER = "See that the server runs and takes this user, then run the same command again"
+# Words of SQLite, and of PostgreSQL's client.
+_AWAY = {
+    "disk I/O error": _DISK,
+    "disk is full": _DISK,
+    "unable to open database file": _DISK,
+    "Unable to connect to Postgres": _SERVER,
+    "server closed the connection": _SERVER,
+    "terminating connection": _SERVER,
+}
 
 
 def quoted(text: str | Path) -> str:

@@ -23,7 +23,7 @@ import pyarrow as pa
 from baselake.catalog.audit import entry_of, record_audit, without_samples
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Parameters
-from baselake.catalog.connection import RELEASE, duckdb_path, first_line, quoted
+from baselake.catalog.connection import RELEASE, cause, duckdb_path, first_line, quoted
 from baselake.catalog.cursors import Cursors, abandon
 from baselake.catalog.files import record_files, record_forgotten_files
 from baselake.catalog.locks import new_locked, try_lock
@@ -41,7 +41,7 @@ from baselake.lake.schema import ALIGNMENTS, TABLES, stored_name
 from baselake.lake.spec import TableSpec
 from baselake.lake.spills import SpillCipher
 
-_BEGUN = "%Y%m%dT%H%M%S"  # how jobs' identifiers begin, UTC
+BEGUN = "%Y%m%dT%H%M%S"  # how jobs' identifiers begin, UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +57,6 @@ class StoredObject:
     path: str
     bytes: int
     sha256: str
-
-
-def begun_at(job_id: str | None) -> int | None:
-    """When a job began, in seconds since 1970, as its identifier says; None: it does not."""
-    try:
-        return int(datetime.strptime(f"{(job_id or '')[:15]}+0000", f"{_BEGUN}%z").timestamp())
-    except ValueError:
-        return None
 
 
 class Transaction:
@@ -153,7 +145,7 @@ class Job:
         parameters: Mapping[str, object],
     ) -> None:
         self.started = datetime.now(UTC)
-        self.id = f"{self.started:{_BEGUN}}-{uuid.uuid4().hex[:12]}"
+        self.id = f"{self.started:{BEGUN}}-{uuid.uuid4().hex[:12]}"
         self.inputs: list[str] = []
         self.bytes_near = 0
         self.bytes_far = 0
@@ -179,14 +171,24 @@ class Job:
         self._settled = True  # nothing is left to do for a transaction: the journal may go
         # A record is begun when it is committed, and nothing is erased between.
         self._erasures = _erasures(connection) if operation else None
-        layout.jobs.mkdir(parents=True, exist_ok=True)
-        self._journal = new_locked(layout.job_journal(self.id))
+        try:
+            layout.jobs.mkdir(parents=True, exist_ok=True)
+            self._journal = new_locked(layout.job_journal(self.id))
+        except OSError as error:
+            raise storage_error(error, layout.job_journal(self.id)) from error
 
     @property
     def scratch(self) -> Path:
-        """A private folder for spilled data, removed with the job."""
+        """A private folder for spilled data, removed with the job.
+
+        Raises:
+            StorageError: the disk is full or fails.
+        """
         folder = self._layout.job_scratch(self.id)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(error, folder) from error
         return folder
 
     def writer(self, table: str, partition: Mapping[str, str | int | None]) -> TableWriter:
@@ -352,7 +354,7 @@ class Job:
                     self._committed = True
             except duckdb.Error as error:
                 raise LakeError(
-                    f"the catalog refused the {self._operation or 'change'} ({first_line(error)})",
+                    f"the catalog refused the {self._operation or 'change'} ({cause(error)})",
                     str(self._layout.root),
                     "Nothing was changed; run the same command again",
                 ) from error
@@ -484,7 +486,8 @@ class Job:
             if self._settled:
                 self._layout.job_journal(self.id).unlink(missing_ok=True)
         finally:
-            self._journal.close()
+            with suppress(OSError):  # what a full disk did not take is tried again, and was told
+                self._journal.close()
 
 
 def sweep(layout: LakeLayout, connection: duckdb.DuckDBPyConnection, config: Config) -> int:

@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -106,7 +106,10 @@ def _locked(path: Path, seconds: float) -> Iterator[str | None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         if _lock_in_time(descriptor, seconds):
-            _sign(descriptor)
+            with suppress(
+                OSError
+            ):  # a full disk: the lock is held without a name, and may be what frees space
+                _sign(descriptor)
             yield None
         else:
             yield _holder(descriptor)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from baselake.catalog.backends import backend_of
-from baselake.catalog.connection import first_line
+from baselake.catalog.connection import cause
 from baselake.catalog.cursors import abandon
 from baselake.errors import LakeError
 
@@ -38,7 +38,7 @@ def metadata_change(catalog: "Catalog", what: str) -> Iterator[duckdb.DuckDBPyCo
             cursor.execute("COMMIT")
         except duckdb.Error as error:
             raise LakeError(
-                f"the catalog refused {what} ({first_line(error)})",
+                f"the catalog refused {what} ({cause(error)})",
                 str(catalog.layout.root),
                 "Nothing was changed; run the same command again",
             ) from error

@@ -6,9 +6,7 @@ consequences of the others; what they return must be in the lake in the end, and
 
 import random
 import re
-import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -199,18 +197,6 @@ def play_and_check(world: World, cases: Mapping[str, Steps]) -> None:
         assert after[table] == before[table], f"{table} changed at a further look"
     check_files(world)
     world.share.check()
-
-
-@pytest.fixture(scope="session")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library that makes a disk full."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler, which makes the disk full")
-    path = tmp_path_factory.mktemp("shim") / "enospc.so"
-    source = Path(__file__).parent / "c" / "enospc.c"
-    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", path, source, "-ldl"], check=True)
-    return path
 
 
 @pytest.mark.slow

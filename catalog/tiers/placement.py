@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import duckdb
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.files import stored_files
-from baselake.catalog.job import begun_at
+from baselake.catalog.job import BEGUN
 from baselake.catalog.locks import waited_lock
 from baselake.catalog.objects import kept_objects
 from baselake.catalog.tiers.settings import load_tiers
@@ -140,9 +141,17 @@ def held_files(catalog: Catalog) -> list[HeldFile]:
                 path=stores.find(kept.location)[1],
                 bytes=kept.bytes,
                 sha256=kept.sha256,
-                written=begun_at(kept.job_id),
+                written=_begun_at(kept.job_id),
             )
     return list(found.values())
+
+
+def _begun_at(job_id: str | None) -> int | None:
+    """When a job began, in seconds since 1970, as its identifier says; None: it does not."""
+    try:
+        return int(datetime.strptime(f"{(job_id or '')[:15]}+0000", f"{BEGUN}%z").timestamp())
+    except ValueError:
+        return None
 
 
 def locations_of(catalog: Catalog, names: Sequence[str]) -> Mapping[str, str]:
