@@ -78,7 +78,8 @@ class Catalog:
         """All rows of a query, whose parameters are given by place (`?`) or by name (`$name`).
 
         Raises:
-            LakeError: the snapshot that is looked at has not the tables of this release.
+            LakeError: the snapshot that is looked at has not the tables of this release, or the catalog's disk or
+                server fails.
             StorageError: a file that it reads is on a store that does not answer, or must be recalled first.
         """
         with self._asked(sql, params) as cursor:
@@ -193,8 +194,8 @@ class Catalog:
         """A block that fetches rows: what DuckDB says of a file that it cannot read becomes an error that helps.
 
         Raises:
-            StorageError: a file is on a store that does not answer, or must be recalled first; the catalog's disk is
-                full or fails.
+            StorageError: a file is on a store that does not answer, or must be recalled first; the lake's disk or the
+                catalog's server fails.
         """
         try:
             yield
@@ -204,7 +205,7 @@ class Catalog:
             explained = (
                 self._decoder.failure(error)
                 or self._remote.explained(error)
-                or connections.disk_failure(error, str(self.layout.root))
+                or connections.away(error, backend_of(self.layout, self.config).where)
             )
             if explained is None:
                 raise
@@ -237,7 +238,7 @@ class Catalog:
             parameters: what it was asked to do, for lineage; None values are left out.
 
         Raises:
-            LakeError: the lake is open for reading only.
+            LakeError: the lake is open for reading only, or the catalog's disk or server fails.
             StorageError: the disk is full or fails.
         """
         # Imported here: writing Parquet takes its time to load, and most that open a lake only read.
@@ -245,7 +246,7 @@ class Catalog:
 
         if self.read_only:
             raise LakeError("the lake is open for reading only", str(self.layout.root), "Open it for writing")
-        try:
+        with self.reading():
             self._remote.prepare()
             sweep(self.layout, self._connection, self.config)
             job = Job(self.layout, self._cursors, self._connection, self.config, operation, parameters or {})
@@ -253,10 +254,6 @@ class Catalog:
                 yield job
             finally:
                 job.end()
-        except duckdb.Error as error:
-            if failure := connections.disk_failure(error, str(self.layout.root)):
-                raise failure from error
-            raise
 
     @contextmanager
     def record(self) -> "Iterator[Transaction]":

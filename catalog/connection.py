@@ -24,8 +24,6 @@ SCHEMA_VERSION = 15
 # Tables of a backup that are no part of the catalog begin so.
 BACKUP_TABLES = "baselake_backup_of_"
 _SQL = Path(__file__).parent / "sql"
-# The first three are SQLite's; of them the last means that it cannot make its log.
-_DISK_FAILS = re.compile("disk I/O error|disk is full|unable to open database file|No space left on device")
 
 
 def find_lake(lake: Path, config: Config | None = None) -> tuple[LakeLayout, Config]:
@@ -100,13 +98,13 @@ def connect(
     try:
         _attach(connection, layout, config, target, options)
     except duckdb.Error as error:
-        raise disk_failure(error, backend.where) or LakeError(
+        raise away(error, backend.where) or LakeError(
             f"the catalog cannot be opened ({first_line(error)})", backend.where, "Restore it from a backup"
         ) from error
     try:
         _check_version(connection, layout)
     except duckdb.Error as error:
-        if failure := disk_failure(error, backend.where):
+        if failure := away(error, backend.where):
             raise failure from error
         if not isinstance(error, duckdb.IOException):
             raise
@@ -367,25 +365,43 @@ def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
     return [name for (name,) in rows]
 
 
-def disk_failure(error: BaseException, where: str) -> StorageError | None:
-    """What to raise for an error that says that the disk of the catalog is full or fails; None for another one.
-
-    Args:
-        error: of DuckDB.
-        where: the catalog.
-    """
-    if not isinstance(error, duckdb.Error) or not _DISK_FAILS.search(str(error)):
-        return None
-    return StorageError(
-        f"the catalog's disk is full or fails ({first_line(error)})",
-        where,
-        "See that it works and has room, then run the same command again",
-    )
-
-
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, without a full stop."""
     return str(error).strip().splitlines()[0].rstrip(".")
+
+
+# Words of SQLite, whose last ones mean that it cannot make its log, and of the operating system.
+_DISK_FAILS = ("disk I/O error", "disk is full", "unable to open database file", "No space left on device")
+# Words of PostgreSQL's client.
+_SERVER_AWAY = ("Unable to connect to Postgres", "server closed the connection", "terminating connection")
+
+
+def away(error: BaseException, where: str) -> LakeError | StorageError | None:
+    """The error to raise where the lake's disk or the catalog's server fails by what DuckDB says; None: it does not."""
+    if _line_with(error, _DISK_FAILS):
+        return StorageError(
+            f"the lake's disk is full or fails ({cause(error)})",
+            where,
+            "See that it works and has room, then run the same command again",
+        )
+    if _line_with(error, _SERVER_AWAY):
+        return LakeError(
+            f"the catalog cannot be reached ({cause(error)})",
+            where,
+            "See that the server runs and takes this user, then run the same command again",
+        )
+    return None
+
+
+def cause(error: BaseException) -> str:
+    """The line of an error's text that tells of a disk or server that fails, or else the first one."""
+    return _line_with(error, (*_DISK_FAILS, *_SERVER_AWAY)) or first_line(error)
+
+
+def _line_with(error: BaseException, words: Sequence[str]) -> str:
+    """The first line of an error's text in which one of some words is, without a full stop; empty where none is."""
+    lines = str(error).strip().splitlines()
+    return next((line.rstrip(".") for line in lines if any(one in line for one in words)), "")
 
 
 def quoted(text: str | Path) -> str:

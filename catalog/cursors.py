@@ -2,9 +2,20 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import duckdb
+
+
+def abandon(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Close a cursor, and roll back what it began and did not commit.
+
+    To close it alone rolls back too. But where PostgreSQL is away that raises an error in a destructor of DuckDB's,
+    which ends the process (1.5.5).
+    """
+    with suppress(duckdb.Error):  # nothing was begun, or the server is away, and has forgotten it
+        cursor.execute("ROLLBACK")
+    cursor.close()
 
 
 class Cursors:
@@ -32,7 +43,7 @@ class Cursors:
         try:
             yield cursor
         except BaseException:
-            cursor.close()
+            abandon(cursor)
             raise
         with self._lock:
             self._idle.append(cursor)

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from baselake.catalog.cursors import abandon
 from baselake.lake.location import checksum_of
 from baselake.lake.partition import LakeLayout
 from baselake.lake.schema import shown_name
@@ -142,7 +143,7 @@ def record_checksums(connection: duckdb.DuckDBPyConnection, sums: Mapping[str, t
         cursor.execute("COMMIT")
         cursor.execute("DROP TABLE summed_files")
     finally:
-        cursor.close()
+        abandon(cursor)
 
 
 def _unknown(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> list[StoredFile]:

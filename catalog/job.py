@@ -10,7 +10,7 @@ import threading
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -23,8 +23,8 @@ import pyarrow as pa
 from baselake.catalog.audit import entry_of, record_audit, without_samples
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Parameters
-from baselake.catalog.connection import RELEASE, disk_failure, duckdb_path, first_line, quoted
-from baselake.catalog.cursors import Cursors
+from baselake.catalog.connection import RELEASE, away, duckdb_path, first_line, quoted
+from baselake.catalog.cursors import Cursors, abandon
 from baselake.catalog.files import record_files, record_forgotten_files
 from baselake.catalog.locks import new_locked, try_lock
 from baselake.catalog.objects import object_places
@@ -41,7 +41,7 @@ from baselake.lake.schema import ALIGNMENTS, TABLES, stored_name
 from baselake.lake.spec import TableSpec
 from baselake.lake.spills import SpillCipher
 
-_BEGUN = "%Y%m%dT%H%M%S"  # how jobs' identifiers begin, UTC
+BEGUN = "%Y%m%dT%H%M%S"  # how jobs' identifiers begin, UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +57,6 @@ class StoredObject:
     path: str
     bytes: int
     sha256: str
-
-
-def begun_at(job_id: str | None) -> int | None:
-    """When a job began, in seconds since 1970, as its identifier says; None: it does not."""
-    try:
-        return int(datetime.strptime(f"{(job_id or '')[:15]}+0000", f"{_BEGUN}%z").timestamp())
-    except ValueError:
-        return None
 
 
 class Transaction:
@@ -153,7 +145,7 @@ class Job:
         parameters: Mapping[str, object],
     ) -> None:
         self.started = datetime.now(UTC)
-        self.id = f"{self.started:{_BEGUN}}-{uuid.uuid4().hex[:12]}"
+        self.id = f"{self.started:{BEGUN}}-{uuid.uuid4().hex[:12]}"
         self.inputs: list[str] = []
         self.bytes_near = 0
         self.bytes_far = 0
@@ -187,9 +179,16 @@ class Job:
 
     @property
     def scratch(self) -> Path:
-        """A private folder for spilled data, removed with the job."""
+        """A private folder for spilled data, removed with the job.
+
+        Raises:
+            StorageError: the disk is full or fails.
+        """
         folder = self._layout.job_scratch(self.id)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(error, folder) from error
         return folder
 
     def writer(self, table: str, partition: Mapping[str, str | int | None]) -> TableWriter:
@@ -332,7 +331,8 @@ class Job:
             LakeError: the catalog refused the transaction, or another writer held the lock too long.
             StorageError: the disk is full or fails.
         """
-        with backend_of(self._layout, self._config).commit_lock(self._config.commit_timeout_seconds):
+        lock = backend_of(self._layout, self._config).commit_lock(self._config.commit_timeout_seconds)
+        with lock as check_held:
             told = self._audit_entry()  # before BEGIN: it may need a row of another table
             self._settled = False
             try:
@@ -350,19 +350,23 @@ class Job:
                     self._refuse_erased(cursor)
                     self.register(cursor)
                     self._tell(cursor)
+                    check_held()
                     cursor.execute("COMMIT")
                     self._committed = True
             except duckdb.Error as error:
-                raise disk_failure(error, str(self._layout.root)) or LakeError(
+                where = str(self._layout.root)
+                raise away(error, where) or LakeError(
                     f"the catalog refused the {self._operation or 'change'} ({first_line(error)})",
-                    str(self._layout.root),
+                    where,
                     "Nothing was changed; run the same command again",
                 ) from error
             finally:
                 if not self._committed:
-                    # A disk that is full may refuse even this. Then the journal stays, and the next writer does it.
-                    _remove_unregistered_inserts(self._layout, self._connection)
-                    self._settled = True
+                    # A disk that is full, or a database that is away, may refuse even this. Then the journal stays, and
+                    # the next writer does it; what is told is why the commit failed.
+                    with suppress(duckdb.Error, OSError):
+                        _remove_unregistered_inserts(self._layout, self._connection)
+                        self._settled = True
             self._record()
 
     def _record(self) -> None:
@@ -381,7 +385,7 @@ class Job:
             # What was committed stands. The journal stays too, by which the next writer knows to do this.
             warnings.warn(f"checksums are left to the next writer: {error}", stacklevel=2)
         finally:
-            cursor.close()
+            abandon(cursor)
 
     def _audit_entry(self) -> str:
         """What the audit says of the job; empty for a record that is no job."""
@@ -468,15 +472,24 @@ class Job:
         )
 
     def end(self) -> None:
-        """Remove what the job leaves: its spilled data always, its files unless they were committed."""
+        """Remove what the job leaves: its spilled data always, its files unless they were committed.
+
+        Where the catalog cannot be asked which these are, the journal stays, and the next writer does it.
+        """
         try:
             if not self._committed:
-                _remove_unregistered(self._layout, self._connection, self.id)
+                try:
+                    _remove_unregistered(self._layout, self._connection, self.id)
+                except duckdb.Error as error:
+                    self._settled = False
+                    said = first_line(error)
+                    warnings.warn(f"files of job {self.id} are left to the next writer: {said}", stacklevel=2)
             shutil.rmtree(self._layout.job_scratch(self.id), ignore_errors=True)
             if self._settled:
                 self._layout.job_journal(self.id).unlink(missing_ok=True)
         finally:
-            self._journal.close()
+            with suppress(OSError):  # what a full disk did not take is tried again, and was told
+                self._journal.close()
 
 
 def sweep(layout: LakeLayout, connection: duckdb.DuckDBPyConnection, config: Config) -> int:

@@ -4,10 +4,11 @@ Both are advisory locks of the operating system: they vanish with the process th
 """
 
 import fcntl
+import math
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -50,24 +51,20 @@ def new_locked(path: Path) -> TextIO:
 
 
 @contextmanager
-def commit_lock(path: Path, timeout_seconds: float) -> Iterator[None]:
-    """Hold the catalog-wide commit lock.
+def commit_lock(path: Path, timeout_seconds: float) -> Iterator[Callable[[], None]]:
+    """Hold the catalog-wide commit lock; the block is given a check that finds it held, for only the holder lets it go.
 
     Raises:
         LakeError: another writer held it all the time.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        if not _lock_in_time(descriptor, timeout_seconds):
+    with _locked(path, timeout_seconds) as holder:
+        if holder is not None:
             raise LakeError(
-                f"another writer (process {_holder(descriptor)}) has been committing for {timeout_seconds:.0f} s",
+                f"another writer (process {holder}) has been committing for {timeout_seconds:.0f} s",
                 str(path),
                 "Wait for it, or end it: an unfinished commit is undone",
             )
-        _sign(descriptor)
-        yield
-    finally:
-        os.close(descriptor)
+        yield lambda: None
 
 
 @contextmanager
@@ -83,16 +80,39 @@ def held_lock(path: Path, what: str, timeout_seconds: float = 0.0) -> Iterator[N
         LakeError: another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path, timeout_seconds) as holder:
+        if holder is not None:
+            raise LakeError(
+                f"{what} by another process ({holder})", str(path), "Wait until it is done, or end it"
+            )
+        yield
+
+
+@contextmanager
+def waited_lock(path: Path, tell: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock, however long another process has it first: then `tell` is called, once."""
+    with _locked(path, 0.0) as holder:
+        if holder is None:
+            yield
+            return
+    tell()
+    with _locked(path, math.inf):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, seconds: float) -> Iterator[str | None]:
+    """A block that holds a lock, or is given the process that does where it is not to be had in time."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        if not _lock_in_time(descriptor, timeout_seconds):
-            raise LakeError(
-                f"{what} by another process ({_holder(descriptor)})",
-                str(path),
-                "Wait until it is done, or end it",
-            )
-        _sign(descriptor)
-        yield
+        if _lock_in_time(descriptor, seconds):
+            with suppress(
+                OSError
+            ):  # a full disk: the lock is held without a name, and may be what frees space
+                _sign(descriptor)
+            yield None
+        else:
+            yield _holder(descriptor)
     finally:
         os.close(descriptor)
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from baselake.catalog.backends import backend_of
-from baselake.catalog.connection import first_line
+from baselake.catalog.connection import away, first_line
+from baselake.catalog.cursors import abandon
 from baselake.errors import LakeError
 
 if TYPE_CHECKING:
@@ -23,21 +24,26 @@ def metadata_change(catalog: "Catalog", what: str) -> Iterator[duckdb.DuckDBPyCo
         what: what is changed, as the error calls it.
 
     Raises:
-        LakeError: the lake is open for reading only, the catalog refused it, or another writer held the lock too long.
+        LakeError: the lake is open for reading only, the catalog refused it or cannot be reached, or another writer
+            held the lock too long.
+        StorageError: the disk is full or fails.
     """
     if catalog.read_only:
         raise LakeError("the lake is open for reading only", str(catalog.layout.root), "Open it for writing")
-    with backend_of(catalog.layout, catalog.config).commit_lock(catalog.config.commit_timeout_seconds):
+    lock = backend_of(catalog.layout, catalog.config).commit_lock(catalog.config.commit_timeout_seconds)
+    with lock as check_held:
         cursor = catalog.connection.cursor()
         try:
             cursor.execute("BEGIN")
             yield cursor
+            check_held()
             cursor.execute("COMMIT")
         except duckdb.Error as error:
-            raise LakeError(
+            where = str(catalog.layout.root)
+            raise away(error, where) or LakeError(
                 f"the catalog refused {what} ({first_line(error)})",
-                str(catalog.layout.root),
+                where,
                 "Nothing was changed; run the same command again",
             ) from error
         finally:
-            cursor.close()  # which rolls back what was not committed
+            abandon(cursor)

@@ -72,17 +72,25 @@ class Keyring:
         Raises:
             StorageError: the keyring is not there, its store fails, or the key is damaged.
         """
-        if self._store.size(name) is None:
+        where = self._store.location(name)
+        try:
+            with self._store.open(name) as file:
+                text = file.read()
+        except (FileNotFoundError, NotADirectoryError):
             if self._store.size(_MARK) is None:
-                raise _away(self.url)
+                raise _away(self.url) from None
             return None
-        text = b"".join(self._store.get(name))
+        except OSError as error:
+            if isinstance(error, StorageError):
+                raise
+            raise StorageError(
+                error.strerror or str(error), where, "Let this user read the keyring"
+            ) from error
         try:
             key = bytes.fromhex(text.decode())
         except ValueError:
             key = b""
         if len(key) != KEY_BYTES:
-            where = self._store.location(name)
             raise StorageError("this is no key", where, "Restore it from a copy of the keyring")
         return key
 

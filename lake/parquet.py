@@ -76,7 +76,10 @@ class TableWriter:
         self._pending_bytes = 0
         self._metadata: list[pq.FileMetaData] = []
         self._writer: pq.ParquetWriter | None = None
-        self._file = SummedFile(_new_file(path))
+        try:
+            self._file = SummedFile(_new_file(path))
+        except OSError as error:
+            raise storage_error(error, path) from error
 
     def write(self, rows: pa.Table | pa.RecordBatch) -> None:
         """Append rows; columns are taken by name and must be those of the table's schema.

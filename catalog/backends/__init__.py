@@ -51,8 +51,10 @@ class Backend(Protocol):
         A crash leaves no catalog that `exists`.
         """
 
-    def commit_lock(self, timeout_seconds: float) -> AbstractContextManager[None]:
+    def commit_lock(self, timeout_seconds: float) -> AbstractContextManager[Callable[[], None]]:
         """Hold the catalog-wide commit lock, which ends with the process, however that ends.
+
+        The block is given a check to be made before it commits: a LakeError says that the lock was lost meanwhile.
 
         Raises:
             LakeError: another writer held it all the time, or the database cannot be reached.

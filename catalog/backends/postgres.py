@@ -59,19 +59,27 @@ class Postgres:
         make(self.target())
 
     @contextmanager
-    def commit_lock(self, timeout_seconds: float) -> Iterator[None]:
-        with self._session_lock(_COMMIT_LOCK, timeout_seconds) as holder:
+    def commit_lock(self, timeout_seconds: float) -> Iterator[Callable[[], None]]:
+        with self._session_lock(_COMMIT_LOCK, timeout_seconds) as (connection, holder):
             if holder is not None:
                 raise LakeError(
                     f"another writer ({holder}) has been committing for {timeout_seconds:.0f} s",
                     self.where,
                     "Wait for it, or end it: an unfinished commit is undone",
                 )
-            yield
+
+            def check() -> None:
+                # A server that was restarted has let the lock go, and DuckDB connects again without a word.
+                try:
+                    connection.execute("SELECT 1")
+                except psycopg.Error as error:
+                    raise unreachable(error, self.where) from error
+
+            yield check
 
     @contextmanager
     def maintenance_lock(self, timeout_seconds: float) -> Iterator[None]:
-        with self._session_lock(_MAINTENANCE_LOCK, timeout_seconds) as holder:
+        with self._session_lock(_MAINTENANCE_LOCK, timeout_seconds) as (_, holder):
             if holder is not None:
                 raise LakeError(
                     f"the lake is maintained by another process ({holder})",
@@ -106,8 +114,10 @@ class Postgres:
             yield [Use(snapshot=int(str(row[1])), later=row[0] == _FROM) for row in rows]
 
     @contextmanager
-    def _session_lock(self, key: int, timeout_seconds: float) -> Iterator[str | None]:
-        """Hold a lock, or learn who had it all the time."""
+    def _session_lock(
+        self, key: int, timeout_seconds: float
+    ) -> "Iterator[tuple[psycopg.Connection[tuple[object, ...]], str | None]]":
+        """Hold a lock, or learn who had it all the time; with it the session that holds it."""
         # A session of its own: the server releases the lock when the connection ends, as it does with the process.
         with self._connection() as connection:
             connection.execute(f"SET lock_timeout = '{max(1, int(timeout_seconds * 1000))}ms'")
@@ -116,7 +126,7 @@ class Postgres:
                 holder = None
             except psycopg.errors.LockNotAvailable:
                 holder = self._holder(key)
-            yield holder
+            yield connection, holder
 
     def tables_query(self) -> str:
         inner = (
@@ -152,9 +162,11 @@ class Postgres:
 
     @contextmanager
     def _connection(self) -> "Iterator[psycopg.Connection[tuple[object, ...]]]":
-        connection = self._connect()
-        with connection:
-            yield connection
+        try:
+            with self._connect() as connection:
+                yield connection
+        except psycopg.Error as error:  # the server went away, as when it is restarted
+            raise unreachable(error, self.where) from error
 
     def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
         try:

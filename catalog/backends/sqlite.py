@@ -5,14 +5,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
 from baselake.catalog.leases import Lease, Use, held_uses, take_lease
 from baselake.catalog.locks import commit_lock, held_lock
-from baselake.errors import LakeError
+from baselake.errors import BaselakeError, LakeError
 from baselake.lake.partition import LakeLayout
 
 
@@ -69,8 +71,27 @@ class Sqlite:
         set_pragma(unfinished, "wal_checkpoint(TRUNCATE)")
         os.rename(unfinished, self.layout.catalog)
 
-    def commit_lock(self, timeout_seconds: float) -> AbstractContextManager[None]:
-        return commit_lock(self.layout.commit_lock, timeout_seconds)
+    @contextmanager
+    def commit_lock(self, timeout_seconds: float) -> Iterator[Callable[[], None]]:
+        with commit_lock(self.layout.commit_lock, timeout_seconds) as check:
+            try:
+                yield check
+            except (duckdb.Error, BaselakeError):
+                self._cut_log()
+                raise
+
+    def _cut_log(self) -> None:
+        """Take out of the write-ahead log what a commit left there that failed; the commit lock must be held.
+
+        A disk that takes the commit and fails to make it durable has it in the log, behind what counts. SQLite says
+        that it failed, and DuckLake removes its files. But who opens the log after the last process that knows where it
+        ends, reads all of it, and would find the commit done.
+        """
+        self._run(
+            _CUT,
+            "cleared of a commit that failed",
+            "See that its disk works and has room, then run: baselake doctor",
+        )
 
     def maintenance_lock(self, timeout_seconds: float) -> AbstractContextManager[None]:
         return held_lock(self.layout.maintenance_lock, "the lake is maintained", timeout_seconds)
@@ -86,21 +107,21 @@ class Sqlite:
         return f"SELECT name FROM sqlite_scan('{path}', 'sqlite_master') WHERE type = 'table' ORDER BY name"
 
     def forget_deleted(self, tables: Sequence[str]) -> None:
-        # In a process of its own: two SQLite libraries in one process undo each other's locks
-        # (sqlite.org/howtocorrupt).
+        remedy = "End the programs that read the lake, then run the same command again"
+        self._run(_FORGET, "rewritten without what was deleted", remedy)
+
+    def _run(self, program: str, purpose: str, remedy: str) -> None:
+        # In a process of its own: two SQLite libraries in one process undo each other's locks, and so does who closes
+        # one of its files (sqlite.org/howtocorrupt).
         done = subprocess.run(
-            [sys.executable, "-c", _FORGET, str(self.layout.catalog)],
+            [sys.executable, "-c", program, str(self.layout.catalog)],
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode != 0:
             why = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "killed"
-            raise LakeError(
-                f"the catalog cannot be rewritten without what was deleted ({why})",
-                self.where,
-                "End the programs that read the lake, then run the same command again",
-            )
+            raise LakeError(f"the catalog cannot be {purpose} ({why})", self.where, remedy)
 
 
 _COPY_TRIES = 20
@@ -123,6 +144,24 @@ database.execute("PRAGMA secure_delete = ON")
 database.execute("VACUUM")
 if database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
     sys.exit("a reader holds the write-ahead log")
+"""
+
+
+# Where the log ends is in the index that all processes share: sqlite.org/walformat.html, 2.1. A log has 32 bytes, then
+# frames of 24 and a page. No reader needs what is behind the last frame that counts, and nobody else writes.
+_CUT = """
+import os, struct, sys
+try:
+    with open(sys.argv[1] + "-shm", "rb") as index:
+        header = index.read(96)
+    length = os.path.getsize(sys.argv[1] + "-wal")
+except FileNotFoundError:
+    sys.exit()
+version, _, _, ready, _, page, frames = struct.unpack("=IIIBBHI", header[:20].ljust(20, bytes(1)))
+if version == 3007000 and ready and header[:48] == header[48:]:
+    end = 32 + frames * (24 + (65536 if page == 1 else page))
+    if length > end:
+        os.truncate(sys.argv[1] + "-wal", end)
 """
 
 

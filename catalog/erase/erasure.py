@@ -165,7 +165,7 @@ def _take_away(catalog: Catalog, plan: Plan, work: Work, who: str, progress: Pro
             for decision in large:
                 early[decision.file.location] = (decision, _write(catalog, job, decision, columns))
                 task.advance()
-        with backend.commit_lock(catalog.config.commit_timeout_seconds):
+        with backend.commit_lock(catalog.config.commit_timeout_seconds) as check_held:
             _refuse_jobs(catalog, plan.subject, job)
             plan = make_plan(catalog, work.sample, plan.subject.read_groups, earlier=plan)
             kept = [_write_kept(catalog, each) for each in plan.kept]
@@ -192,6 +192,7 @@ def _take_away(catalog: Catalog, plan: Plan, work: Work, who: str, progress: Pro
             texts = text_columns(catalog, backend.tables_query())
             # What is not yet in the audit is read from the snapshots, whose text is about to be changed.
             record_audit(catalog.connection.cursor())
+            check_held()
             word, changed = replace_files(
                 catalog,
                 replaced,

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from baselake.catalog.audit import append, entry_of, forget_sample
 from baselake.catalog.catalog import Catalog
+from baselake.catalog.cursors import abandon
 from baselake.catalog.erase.history import DeleteFile, RowFile
 from baselake.catalog.erase.plan import Loose
 from baselake.catalog.erase.rewriting import Column, NewFile, columns_of
@@ -138,7 +139,7 @@ def replace_files(
         cursor.execute("COMMIT")
         return word, changed
     finally:
-        cursor.close()
+        abandon(cursor)
 
 
 def old_locations(replaced: Sequence[Replaced], loose: Sequence[Loose]) -> list[str]:

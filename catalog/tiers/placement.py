@@ -1,18 +1,19 @@
 """Which file lies on which tier, and the store behind a location."""
 
 import os
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fcntl import LOCK_EX, LOCK_NB, flock
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.files import stored_files
-from baselake.catalog.job import begun_at
+from baselake.catalog.job import BEGUN
+from baselake.catalog.locks import waited_lock
 from baselake.catalog.objects import kept_objects
 from baselake.catalog.tiers.settings import load_tiers
 from baselake.errors import LakeError
@@ -21,8 +22,6 @@ from baselake.lake.schema import TABLES
 from baselake.lake.store import LocalStore, Store, open_store
 from baselake.lake.tiers import Tier
 from baselake.progress import Progress
-
-_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +141,17 @@ def held_files(catalog: Catalog) -> list[HeldFile]:
                 path=stores.find(kept.location)[1],
                 bytes=kept.bytes,
                 sha256=kept.sha256,
-                written=begun_at(kept.job_id),
+                written=_begun_at(kept.job_id),
             )
     return list(found.values())
+
+
+def _begun_at(job_id: str | None) -> int | None:
+    """When a job began, in seconds since 1970, as its identifier says; None: it does not."""
+    try:
+        return int(datetime.strptime(f"{(job_id or '')[:15]}+0000", f"{BEGUN}%z").timestamp())
+    except ValueError:
+        return None
 
 
 def locations_of(catalog: Catalog, names: Sequence[str]) -> Mapping[str, str]:
@@ -178,19 +185,6 @@ def subjects_of(catalog: Catalog, subject: str) -> list[str]:
 @contextmanager
 def mover_lock(catalog: Catalog, progress: Progress) -> Iterator[None]:
     """Hold the lock of whoever moves or removes copies of files; it is waited for, and ends with the process."""
-    path = catalog.layout.mover_lock
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        told = False
-        while True:
-            try:
-                flock(descriptor, LOCK_EX | LOCK_NB)
-                break
-            except BlockingIOError:
-                if not told:
-                    progress.note("waiting for another process that moves files")
-                    told = True
-                time.sleep(_POLL_SECONDS)
+    tell = partial(progress.note, "waiting for another process that moves files")
+    with waited_lock(catalog.layout.mover_lock, tell):
         yield
-    finally:
-        os.close(descriptor)

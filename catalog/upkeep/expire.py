@@ -19,6 +19,7 @@ import pyarrow as pa
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import first_line
+from baselake.catalog.cursors import abandon
 from baselake.catalog.restore import keep_shared_files
 from baselake.catalog.snapshots import pinned_snapshots
 from baselake.catalog.tiers.placement import mover_lock
@@ -179,4 +180,4 @@ def _remove(catalog: Catalog, files: Sequence[dict[str, Any]], progress: Progres
             cursor.execute("COMMIT")
             cursor.execute("DROP TABLE gone_files")
         finally:
-            cursor.close()
+            abandon(cursor)

@@ -4,6 +4,7 @@ import duckdb
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.connection import first_line
+from baselake.catalog.cursors import abandon
 from baselake.catalog.ever import ever
 from baselake.catalog.objects import kept_objects, object_places
 from baselake.errors import LakeError
@@ -48,4 +49,4 @@ def schedule_objects(catalog: Catalog) -> None:
             "Run the same command again",
         ) from error
     finally:
-        cursor.close()
+        abandon(cursor)

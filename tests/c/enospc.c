@@ -1,6 +1,7 @@
 /* Preloaded into a process, makes the disk below one folder full for as long as a file is there.
  *
- * BASELAKE_FULL_BELOW: the folder, with a slash at its end. BASELAKE_FULL_WHILE: the file.
+ * BASELAKE_FULL_BELOW: the folder, with a slash at its end. BASELAKE_FULL_WHILE: the file. BASELAKE_FULL_FROM, where it
+ * is given: how often space can be taken while the file is there before it is full; `space_taken` says how often it was.
  * What would take space fails with ENOSPC: writing, making files and folders, reserving. So does making it durable,
  * where network file systems tell it late. Files that are there can be opened, read and removed, as on a full disk.
  */
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+static atomic_long taken;
 
 static int is_full(const char *path)
 {
@@ -26,8 +30,16 @@ static int is_full(const char *path)
         return 0;
     int before = errno;
     int answer = access(flag, F_OK) == 0;
+    const char *from = getenv("BASELAKE_FULL_FROM");
+    if (answer && from != NULL)
+        answer = atomic_fetch_add(&taken, 1) >= atol(from);
     errno = answer ? ENOSPC : before;
     return answer;
+}
+
+long space_taken(void)
+{
+    return atomic_load(&taken);
 }
 
 static int full(int descriptor)

@@ -1,54 +1,45 @@
-"""A process whose disk fills while it commits: `python -m tests.catalog.full_disk_process LAKE FLAG SEED ATTEMPTS`.
+"""A job whose disk becomes full: `full_disk_process.py LAKE FLAG SOURCE RUN`.
 
-It runs under the library of `tests/c/enospc.c`. Prints how many attempts failed for want of space; ends with status 1
-where anything else happens, or a file is left that nothing refers to.
+With the flag the disk is full from the moment that the library which makes it so was told (`tests/c/enospc.c`). Prints
+`committed`, or the error, and then how often space was taken while the flag was there.
 """
 
-import random
+import ctypes
 import sys
-import threading
-import time
+import warnings
 from pathlib import Path
 
 import pyarrow as pa
 
-from baselake.api import Lake
 from baselake.catalog.catalog import connect
-from baselake.config import Config
-from baselake.errors import StorageError
-from tests.catalog.writer_process import write_reads
-from tests.ingest.illumina.run_folders import leftovers
-
-CONFIG = Config(threads=2, memory_bytes=1 << 30, commit_timeout_seconds=60)
-
-
-def fill_for_a_moment(flag: Path, after: float, seconds: float) -> None:
-    time.sleep(after)
-    flag.touch()
-    time.sleep(seconds)
-    flag.unlink()
+from baselake.errors import BaselakeError
+from tests.catalog.tiers.lakes import _reads
 
 
 def main() -> None:
-    lake, flag = Path(sys.argv[1]), Path(sys.argv[2])
-    dice = random.Random(int(sys.argv[3]))
-    failed = 0
-    for attempt in range(int(sys.argv[4])):
-        moment = (flag, dice.uniform(0, 0.25), dice.uniform(0, 0.15))
-        filling = threading.Thread(target=fill_for_a_moment, args=moment)
-        filling.start()
-        try:
-            with connect(lake, CONFIG) as catalog:
-                write_reads(catalog, f"R{attempt}", 3)
-        except StorageError:
-            failed += 1
-        filling.join()
-        with connect(lake, CONFIG) as catalog:
-            with catalog.record() as tx:
-                tx.insert("runs", pa.table({"run_id": [f"after {attempt}"]}))
-            if left := leftovers(Lake(catalog)):
-                sys.exit(f"attempt {attempt}, full {moment[1:]}: {left}")
-    print(failed)
+    lake, flag, source, run = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
+    warnings.simplefilter("ignore")  # that something is left to the next writer
+    said = ""
+    catalog = connect(lake)
+    flag.touch()
+    try:
+        with catalog.job("ingest", {"run": run}) as job:
+            with job.writer("read_records", {"run_id": run, "lane": 1}) as out:
+                out.write(_reads(run, 1, 10))
+            kept = job.object(source, run, "sheet.csv")
+            row = {"run_id": run, "name": "sheet.csv", "path": kept.path, "bytes": kept.bytes}
+            row |= {"sha256": kept.sha256, "kind": "metadata", "job_id": job.id}
+            with job.commit() as tx:
+                tx.insert("runs", pa.table({"run_id": [run]}))
+                tx.insert("objects", pa.Table.from_pylist([row]))
+        said = "committed"
+    except BaselakeError as error:
+        said = " ".join(str(error).split())
+    finally:
+        taken = ctypes.CDLL(None).space_taken()
+        flag.unlink()
+        print(f"{said}\n{taken}", flush=True)
+    catalog.close()
 
 
 if __name__ == "__main__":
