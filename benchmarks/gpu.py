@@ -13,7 +13,6 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +33,8 @@ from baselake.compute.duplicates.launch import Records, cpu_keys, gpu_keys, gpu_
 from baselake.compute.pairhmm import as_haplotypes, as_reads, costs
 from baselake.compute.pairhmm.launch import gpu_costs
 from baselake.compute.pairhmm.layout import Pairs
-from baselake.compute.pileup import DEFAULT_PARAMETERS, _columns, _twin, genotype_region
+from baselake.compute.pileup import genotype_region
 from baselake.compute.pileup.launch import CostTable, cpu_genotype_costs, gpu_genotype_costs
-from baselake.compute.pileup.walk import FlatReads, gpu_walk
 from baselake.compute.smithwaterman.launch import Pairs as Sequences
 from baselake.compute.smithwaterman.launch import cpu_align, gpu_align
 from baselake.lake.schema import ALIGNMENTS
@@ -298,16 +296,6 @@ def alignments(bam: Path, contig: str, start: int, end: int) -> pa.Table:
     )
 
 
-def walk(gpu: Gpu, rows: pa.Table, bases: np.ndarray, start: int, end: int) -> None:
-    """Checks the walk along reads."""
-    flat = _twin.flat_reads(_columns(rows), bases, start, end, asdict(DEFAULT_PARAMETERS))
-    names = ("start", "end", "fragment", "ops", "bases", "reference", "begin")
-    reads = FlatReads(**{name: flat[name] for name in names}, quality=flat["quality"][1])
-    found = gpu_walk(gpu, reads, least_quality=DEFAULT_PARAMETERS.min_base_quality)
-    must(np.array_equal(found.depth, flat["depth"]), "depth")
-    must(np.array_equal(found.informative, flat["informative"]), "informative depth")
-
-
 def calling(gpu: Gpu, rounds: int, inputs: list[tuple[str, Path, Path, str, int, int]]) -> None:
     """Calling from alignments in memory, one thread."""
     print("\n| calling | alignments | calls | CPU, s | GPU, s | ratio |\n|---|---|---|---|---|---|")
@@ -315,7 +303,6 @@ def calling(gpu: Gpu, rounds: int, inputs: list[tuple[str, Path, Path, str, int,
         rows = alignments(bam, contig, start, end)
         with pysam.FastaFile(str(fasta)) as reference:
             bases = np.frombuffer(reference.fetch(contig).encode(), np.uint8)
-        walk(gpu, rows, bases, start, end)
         expected = genotype_region(rows, bases, start, end)
         found = genotype_region(rows, bases, start, end, gpu=gpu)
         must(found.calls.equals(expected.calls) and found.blocks.equals(expected.blocks), name)

@@ -8,6 +8,7 @@ coded columns decoded beside DuckDB.
 
 from collections import deque
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from baselake.lake.partition import LakeLayout
 from baselake.lake.schema import ALIGNMENTS, BLOCK_ROW, CODED
 
 if TYPE_CHECKING:
-    from baselake.lake.columns.reader import BlockReader
+    from baselake.lake.columns.reader import BlockReader, CodedRows
 
 _TYPES = {name: ALIGNMENTS.schema.field(name).type for name in CODED}
 # Of coded columns.
@@ -31,6 +32,34 @@ SQL_TYPES = {pa.string(): "VARCHAR", pa.binary(): "BLOB", pa.int32(): "INTEGER"}
 _FAILURES = 64
 # Where a row is stored.
 PLACE = ("filename", "file_row_number", BLOCK_ROW)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlignments:
+    """Alignments as they are stored: plain columns, and where the coded ones are.
+
+    Attributes:
+        stored: the query's rows, as `Decoder.records` takes them.
+        decoder: of the lake they are in.
+    """
+
+    stored: pa.Table
+    decoder: "Decoder"
+
+    def decoded(self) -> pa.Table:
+        """The rows with all columns; errors as of `Decoder.records`."""
+        return self.decoder.table(self.stored)
+
+    def in_parts(self) -> "tuple[pa.Table, CodedRows] | None":
+        """The rows without `seq` and `qual`, and these not decoded; None where some rows have them plain.
+
+        Errors as of `Decoder.records`.
+        """
+        if not self.stored.num_rows or self.stored[BLOCK_ROW].null_count:
+            return None
+        rows = self.decoder.table(self.stored.drop_columns(["seq", "qual"]))
+        files, numbers, block_rows = (self.stored[place].combine_chunks() for place in PLACE)
+        return rows, self.decoder.blocks.coded(files, numbers.to_numpy(), integers(block_rows))
 
 
 class Decoder:

@@ -105,6 +105,10 @@ class Gpu:
                 self._compiled[operation] = self._modules.RawModule(code=code, options=options)
             return self._compiled[operation].get_function(name)
 
+    def fits(self, nbytes: int) -> bool:
+        """Whether so many bytes may be taken beside what else is under way."""
+        return nbytes <= _SHARE * self.free_bytes()
+
     def out_of_memory(self, error: BaseException) -> bool:
         """Whether an error says that the device's memory did not suffice."""
         return isinstance(error, self._modules.cuda.memory.OutOfMemoryError)
@@ -137,6 +141,13 @@ class Work:
         if values.size:
             array.set(staged, stream=self._stream)
         return array
+
+    def put_into(self, array: Any, first: int, values: npt.NDArray) -> None:
+        """Copies a flat array to places of one on the device, from `first` on; `values` may change at once."""
+        staged = self._pinned(values.size, values.dtype)
+        np.copyto(staged, values)
+        if values.size:
+            array[first : first + values.size].set(staged, stream=self._stream)
 
     def empty(self, size: int, dtype: npt.DTypeLike) -> Any:
         """An array on the device of which nothing is known."""

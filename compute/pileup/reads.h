@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "arrays.h"
+#include "model.h"
 
 namespace baselake::pileup {
 
@@ -21,7 +22,7 @@ struct Read {
     int32_t flag;
     int16_t mapq;
     std::vector<Op> ops;
-    std::string_view seq;
+    std::string_view seq;       // its length is right also where its bases lie on a device
     std::vector<uint8_t> qual;  // phred; 0: says nothing (no-call, or counted in the mate)
 
     bool reverse() const { return flag & REVERSE; }
@@ -46,11 +47,6 @@ struct Read {
     }
 };
 
-// Illumina gives quality 2 to read tails it knows nothing about; below this a base takes no part.
-constexpr int UNINFORMATIVE_QUALITY = 6;
-// Two readings of one molecule cannot remove errors made before sequencing (PCR, damage: about 1e-4.5 a base).
-constexpr int MAX_QUALITY = 45;
-constexpr int MISSING_QUALITY = 20;  // where QUAL is '*'
 constexpr int32_t DOWNSAMPLE_WINDOW = 32;
 constexpr int32_t MAX_READ_LENGTH = 1 << 20;
 
@@ -164,9 +160,15 @@ inline void merge_overlap(Read& a, Read& b) {
     });
 }
 
-// Numbers the templates and merges the qualities of overlapping mates. A supplementary alignment, of which only a circle's
-// ends have any, covers other bases than its read does: it stays by itself.
-inline void pair_mates(std::vector<Read>& reads, const Alignments& rows) {
+// Mates that may cover the same bases, in the order of reads.
+struct Overlap {
+    int32_t first, second;
+};
+
+// Numbers the templates and tells which mates overlap. A supplementary alignment, of which only a circle's ends have any,
+// covers other bases than its read does: it stays by itself.
+inline std::vector<Overlap> pair_mates(std::vector<Read>& reads, const Alignments& rows) {
+    std::vector<Overlap> overlaps;
     std::vector<std::tuple<uint64_t, bool, int32_t>> by_name(reads.size());
     for (size_t i = 0; i < reads.size(); ++i) {
         by_name[i] = {reads[i].hash, (reads[i].flag & SUPPLEMENTARY) != 0, static_cast<int32_t>(i)};
@@ -181,21 +183,29 @@ inline void pair_mates(std::vector<Read>& reads, const Alignments& rows) {
         const bool mates = ((a.flag ^ b.flag) & (FIRST | LAST)) == (FIRST | LAST);
         if (!mates || rows.name[a.row] != rows.name[b.row]) continue;
         b.fragment = a.fragment;
-        if (b.start < a.end) merge_overlap(a, b);
+        if (b.start < a.end) overlaps.push_back({first, second});
         ++k;
     }
+    return overlaps;
 }
 
 // Whether an alignment ends where its contig does: of a circular genome its read may go on at the other end, where its
 // other part is aligned.
 inline bool at_an_end(int32_t start, int64_t end, int32_t contig_length) { return start == 0 || end == contig_length; }
 
-// Every usable read that overlaps [start, end), sorted by start and then by what the read itself is. `mixed` is as of a
-// Region: such genomes are circles, and what lies over the origin is two alignments, one of them supplementary.
-inline std::vector<Read> usable_reads(const Alignments& rows, const Parameters& parameters, int32_t contig_length,
-                                      int32_t start, int32_t end, bool mixed) {
-    constexpr int32_t EXCLUDED = UNMAPPED | SECONDARY | VENDOR_FAILED | DUPLICATE;
+// Usable reads, sorted by start and then by what the read itself is, with their templates numbered and without qualities.
+struct Selected {
     std::vector<Read> reads;
+    std::vector<Overlap> overlaps;
+    bool tied = false;  // only bases, which are not there, would tell the order of two of them
+};
+
+// Every usable read that overlaps [start, end). `mixed` is as of a Region: such genomes are circles, and what lies over the
+// origin is two alignments, one of them supplementary.
+inline Selected select_reads(const Alignments& rows, const Parameters& parameters, int32_t contig_length, int32_t start, int32_t end, bool mixed) {
+    constexpr int32_t EXCLUDED = UNMAPPED | SECONDARY | VENDOR_FAILED | DUPLICATE;
+    Selected out;
+    std::vector<Read>& reads = out.reads;
     for (int64_t row = 0; row < rows.rows; ++row) {
         const bool supplementary = rows.flag[row] & SUPPLEMENTARY;
         if ((rows.flag[row] & EXCLUDED) || rows.duplicate[row] || rows.mapq[row] < parameters.min_mapq) continue;
@@ -206,9 +216,9 @@ inline std::vector<Read> usable_reads(const Alignments& rows, const Parameters& 
         Read read{};
         if (!parse_cigar(rows.cigar[row], read.ops, read_bases, reference_bases)) continue;
         read.seq = rows.seq[row];
-        const std::string_view qual = rows.qual[row];
+        const size_t qualities = rows.qual[row].size();
         if (static_cast<int64_t>(read.seq.size()) != read_bases || read_bases > MAX_READ_LENGTH) continue;
-        if (!qual.empty() && qual.size() != read.seq.size()) continue;
+        if (qualities && qualities != read.seq.size()) continue;
         if (rows.start[row] + reference_bases > contig_length) continue;
         if (supplementary && !at_an_end(rows.start[row], rows.start[row] + reference_bases, contig_length)) continue;
         read.row = row;
@@ -218,7 +228,6 @@ inline std::vector<Read> usable_reads(const Alignments& rows, const Parameters& 
         read.flag = rows.flag[row];
         read.mapq = rows.mapq[row];
         read.hash = name_hash(rows.name[row]);
-        read.qual = phred(qual, read.seq);
         reads.push_back(std::move(read));
     }
     std::sort(reads.begin(), reads.end(), [&](const Read& a, const Read& b) {
@@ -227,12 +236,25 @@ inline std::vector<Read> usable_reads(const Alignments& rows, const Parameters& 
         if (a.flag != b.flag) return a.flag < b.flag;
         if (a.end != b.end) return a.end < b.end;
         if (a.mapq != b.mapq) return a.mapq < b.mapq;
-        if (int order = a.seq.compare(b.seq)) return order < 0;
+        if (rows.seq.bytes) {
+            if (int order = a.seq.compare(b.seq)) return order < 0;
+        } else {
+            out.tied |= a.row != b.row;
+        }
         return rows.cigar[a.row] < rows.cigar[b.row];
     });
     downsample(reads, mixed ? parameters.max_mixed_depth : parameters.max_depth);
-    pair_mates(reads, rows);
-    return reads;
+    out.overlaps = pair_mates(reads, rows);
+    return out;
+}
+
+// The same with their qualities; mates that overlap count once.
+inline std::vector<Read> usable_reads(const Alignments& rows, const Parameters& parameters, int32_t contig_length, int32_t start, int32_t end, bool mixed) {
+    Selected selected = select_reads(rows, parameters, contig_length, start, end, mixed);
+    for (Read& read : selected.reads) read.qual = phred(rows.qual[read.row], read.seq);
+    for (const Overlap& pair : selected.overlaps)
+        merge_overlap(selected.reads[static_cast<size_t>(pair.first)], selected.reads[static_cast<size_t>(pair.second)]);
+    return std::move(selected.reads);
 }
 
 }  // namespace baselake::pileup

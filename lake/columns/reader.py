@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +15,7 @@ from baselake.errors import LakeError, StorageError
 from baselake.lake.arrays import one_string, rows_at
 from baselake.lake.columns import codecs
 from baselake.lake.columns.blocks import numbers_of, plain
-from baselake.lake.columns.codecs import NO_CONTIG, ContigBases, Placement
+from baselake.lake.columns.codecs import NO_CONTIG, ContigBases, Placement, SequenceParts, TextParts
 from baselake.lake.fasta import References
 from baselake.lake.location import key_of, open_location, reading, stored_location
 from baselake.lake.schema import CODED
@@ -23,6 +24,36 @@ from baselake.lake.schema import CODED
 _CACHE_BYTES = 96 << 20
 _OPEN_FILES = 32
 _FEW_RUNS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodedBlock:
+    """Bases and qualities of a block's rows, not decoded.
+
+    Attributes:
+        sequences: the parts of its bases.
+        contig: what they are put together with; `NO_CONTIG`: nothing.
+        qualities: lengths and characters.
+    """
+
+    sequences: SequenceParts
+    contig: ContigBases
+    qualities: TextParts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodedRows:
+    """Where bases and qualities of rows stand in blocks.
+
+    Attributes:
+        blocks: each once.
+        block: int64, which of them a row is in.
+        row: int64, its place there.
+    """
+
+    blocks: tuple[CodedBlock, ...]
+    block: np.ndarray
+    row: np.ndarray
 
 
 class BlockReader:
@@ -72,18 +103,32 @@ class BlockReader:
         back[order] = np.arange(len(order))
         return whole.take(pa.array(back))
 
+    def coded(self, files: pa.Array, rows: np.ndarray, block_rows: np.ndarray) -> CodedRows:
+        """Bases and qualities of alignments anywhere in the lake, for who decodes them elsewhere.
+
+        Arguments and errors are those of `rows`.
+        """
+        names, numbers = _numbered(files)
+        places = np.stack((numbers.astype(np.int64), rows - block_rows))
+        heads, block = np.unique(places, axis=1, return_inverse=True)
+        blocks = tuple(self._coded(names[number], head) for number, head in heads.T.tolist())
+        return CodedRows(blocks=blocks, block=block.reshape(-1), row=block_rows)
+
+    def _coded(self, path: str, head: int) -> CodedBlock:
+        with _damage_told(path, head, "seq"):
+            block = self._value(path, head, CODED["seq"])
+            placement, contig = self._compared(path, head, block)
+            sequences = codecs.sequence_parts(block, placement and placement.cigars)
+        with _damage_told(path, head, "qual"):
+            qualities = codecs.text_parts(self._value(path, head, CODED["qual"]))
+        return CodedBlock(sequences=sequences, contig=contig, qualities=qualities)
+
     def _decoded(self, path: str, head: int, column: str) -> pa.Array:
         key = path, head, column
         found = self._kept.get(key)
         if found is None:
-            try:
+            with _damage_told(path, head, column):
                 found = self._decode(path, head, column)
-            except ValueError as error:  # an Arrow error of a damaged file is one, too
-                raise LakeError(
-                    f"column {column} of the block at row {head} cannot be decoded: {error}",
-                    path,
-                    "Restore the file from a copy",
-                ) from error
             self._kept.put(key, found, found.nbytes)
         return found
 
@@ -159,6 +204,18 @@ class BlockReader:
                     self._files.popitem(last=False)
             self._files.move_to_end(path)
             return self._files[path]
+
+
+@contextmanager
+def _damage_told(path: str, head: int, column: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:  # an Arrow error of a damaged file is one, too
+        raise LakeError(
+            f"column {column} of the block at row {head} cannot be decoded: {error}",
+            path,
+            "Restore the file from a copy",
+        ) from error
 
 
 def _open_file(path: str) -> pq.ParquetFile:
