@@ -193,19 +193,11 @@ inline std::vector<Overlap> pair_mates(std::vector<Read>& reads, const Alignment
 // other part is aligned.
 inline bool at_an_end(int32_t start, int64_t end, int32_t contig_length) { return start == 0 || end == contig_length; }
 
-// Usable reads, sorted by start and then by what the read itself is, with their templates numbered and without qualities.
-struct Selected {
-    std::vector<Read> reads;
-    std::vector<Overlap> overlaps;
-    bool tied = false;  // only bases, which are not there, would tell the order of two of them
-};
-
-// Every usable read that overlaps [start, end). `mixed` is as of a Region: such genomes are circles, and what lies over the
-// origin is two alignments, one of them supplementary.
-inline Selected select_reads(const Alignments& rows, const Parameters& parameters, int32_t contig_length, int32_t start, int32_t end, bool mixed) {
+// Every usable read that overlaps [start, end), without qualities. `mixed` is as of a Region: such genomes are circles, and
+// what lies over the origin is two alignments, one of them supplementary.
+inline std::vector<Read> choose_reads(const Alignments& rows, const Parameters& parameters, int32_t contig_length, int32_t start, int32_t end, bool mixed) {
     constexpr int32_t EXCLUDED = UNMAPPED | SECONDARY | VENDOR_FAILED | DUPLICATE;
-    Selected out;
-    std::vector<Read>& reads = out.reads;
+    std::vector<Read> reads;
     for (int64_t row = 0; row < rows.rows; ++row) {
         const bool supplementary = rows.flag[row] & SUPPLEMENTARY;
         if ((rows.flag[row] & EXCLUDED) || rows.duplicate[row] || rows.mapq[row] < parameters.min_mapq) continue;
@@ -230,31 +222,43 @@ inline Selected select_reads(const Alignments& rows, const Parameters& parameter
         read.hash = name_hash(rows.name[row]);
         reads.push_back(std::move(read));
     }
-    std::sort(reads.begin(), reads.end(), [&](const Read& a, const Read& b) {
-        if (a.start != b.start) return a.start < b.start;
-        if (a.hash != b.hash) return a.hash < b.hash;
-        if (a.flag != b.flag) return a.flag < b.flag;
-        if (a.end != b.end) return a.end < b.end;
-        if (a.mapq != b.mapq) return a.mapq < b.mapq;
-        if (rows.seq.bytes) {
-            if (int order = a.seq.compare(b.seq)) return order < 0;
-        } else {
-            out.tied |= a.row != b.row;
-        }
-        return rows.cigar[a.row] < rows.cigar[b.row];
-    });
-    downsample(reads, mixed ? parameters.max_mixed_depth : parameters.max_depth);
-    out.overlaps = pair_mates(reads, rows);
-    return out;
+    return reads;
 }
 
-// The same with their qualities; mates that overlap count once.
+// Whether one read stands before another by all but their bases and operations.
+inline std::tuple<int32_t, uint64_t, int32_t, int32_t, int16_t> place_of(const Read& read) {
+    return {read.start, read.hash, read.flag, read.end, read.mapq};
+}
+
+// Sorts reads by start and then by what they are. Of reads whose bases are not there these do not tell (`tied_reads`).
+inline void order_reads(std::vector<Read>& reads, const Alignments& rows) {
+    std::sort(reads.begin(), reads.end(), [&](const Read& a, const Read& b) {
+        if (const auto x = place_of(a), y = place_of(b); x != y) return x < y;
+        if (a.seq.data() && b.seq.data())
+            if (int order = a.seq.compare(b.seq)) return order < 0;
+        if (int order = rows.cigar[a.row].compare(rows.cigar[b.row])) return order < 0;
+        return a.row < b.row;  // the same record twice
+    });
+}
+
+// Of sorted reads those whose order hangs on their bases or operations: a file that holds the same record twice has some.
+inline std::vector<int32_t> tied_reads(const std::vector<Read>& reads) {
+    std::vector<int32_t> tied;
+    for (size_t i = 0; i < reads.size(); ++i)
+        if ((i > 0 && place_of(reads[i - 1]) == place_of(reads[i])) || (i + 1 < reads.size() && place_of(reads[i + 1]) == place_of(reads[i])))
+            tied.push_back(static_cast<int32_t>(i));
+    return tied;
+}
+
+// Usable reads in order, with their qualities; mates that overlap count once.
 inline std::vector<Read> usable_reads(const Alignments& rows, const Parameters& parameters, int32_t contig_length, int32_t start, int32_t end, bool mixed) {
-    Selected selected = select_reads(rows, parameters, contig_length, start, end, mixed);
-    for (Read& read : selected.reads) read.qual = phred(rows.qual[read.row], read.seq);
-    for (const Overlap& pair : selected.overlaps)
-        merge_overlap(selected.reads[static_cast<size_t>(pair.first)], selected.reads[static_cast<size_t>(pair.second)]);
-    return std::move(selected.reads);
+    std::vector<Read> reads = choose_reads(rows, parameters, contig_length, start, end, mixed);
+    order_reads(reads, rows);
+    downsample(reads, mixed ? parameters.max_mixed_depth : parameters.max_depth);
+    const std::vector<Overlap> overlaps = pair_mates(reads, rows);
+    for (Read& read : reads) read.qual = phred(rows.qual[read.row], read.seq);
+    for (const Overlap& pair : overlaps) merge_overlap(reads[static_cast<size_t>(pair.first)], reads[static_cast<size_t>(pair.second)]);
+    return reads;
 }
 
 }  // namespace baselake::pileup

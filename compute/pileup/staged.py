@@ -57,7 +57,7 @@ def resident_call(
         contig, start, end, ploidy, parameters: as of `staged_call`.
 
     Returns:
-        None where the device has not the memory, or bases must tell the order of reads: that is the CPU's.
+        None where the device has not the memory: that is the CPU's.
 
     Raises:
         DeviceLostError: the device fails.
@@ -68,8 +68,6 @@ def resident_call(
     texts = {name: (_offsets(sizes), np.zeros(0, np.uint8)) for name, sizes in lengths.items()}
     given = (columns | texts | {"resident": True}, contig, start, end, ploidy, parameters)
     calling = _twin.WalkedCalling(*given)
-    if calling.tied:
-        return None
     with gpu.using():
         work = gpu.work()
         try:
@@ -85,22 +83,43 @@ def resident_call(
 def _walked(
     gpu: Gpu, work: Work, alignments: DeviceAlignments, calling: _twin.WalkedCalling, least_quality: int
 ) -> _twin.StagedCalling:
+    """The reads of a part walked along, and those that the calling needs brought."""
+    tied = calling.tied()
+    if len(tied["row"]):
+        begin, end = int(tied["start"].min()), int(tied["end"].max())
+        tied |= {"begin": begin, "reference": np.zeros(end - begin, np.uint8)}
+        walk, wrong = _unfolded(gpu, work, alignments, tied)
+        bases, _ = walk.gather(np.arange(len(wrong), dtype=np.int32))
+        work.wait()
+        _check(alignments, wrong)
+        calling.untie(bases)
     reads = calling.reads()
-    names = ("start", "end", "fragment", "reference", "begin")
-    places = ReadPlaces(**{name: reads[name] for name in names}, offsets=_offsets(reads["length"]))
-    bases, quality = (work.empty(max(1, int(places.offsets[-1])), np.uint8) for _ in range(2))
-    walk = Walk(gpu, work, places, bases, quality)
-    wrong = walk.unfold(alignments, reads["row"], reads["ops"])
+    walk, wrong = _unfolded(gpu, work, alignments, reads)
     walk.merge(reads["first"], reads["second"], reads["second_keeps"], reads["ops"])
     brought = walk.gather(reads["several"])
     work.wait()
-    if wrong.any():
-        raise told(alignments.decoded, ValueError("a change of no base"))
+    _check(alignments, wrong)
     found = walk.walk(calling.realigned(*brought), least_quality)
     needed = calling.walked(*(getattr(found, name) for name in Walked.__slots__))
     brought = walk.gather(needed)
     work.wait()
     return calling.calling(*brought)
+
+
+def _unfolded(
+    gpu: Gpu, work: Work, alignments: DeviceAlignments, reads: dict
+) -> tuple[Walk, npt.NDArray[np.int32]]:
+    """Reads whose bases and qualities are being written, and what will be wrong with each."""
+    names = ("start", "end", "fragment", "reference", "begin")
+    places = ReadPlaces(**{name: reads[name] for name in names}, offsets=_offsets(reads["length"]))
+    bases, quality = (work.empty(max(1, int(places.offsets[-1])), np.uint8) for _ in range(2))
+    walk = Walk(gpu, work, places, bases, quality)
+    return walk, walk.unfold(alignments, reads["row"], reads["ops"])
+
+
+def _check(alignments: DeviceAlignments, wrong: npt.NDArray[np.int32]) -> None:
+    if wrong.any():
+        raise told(alignments.decoded, ValueError("a change of no base"))
 
 
 def _offsets(lengths: npt.NDArray) -> npt.NDArray[np.int32]:

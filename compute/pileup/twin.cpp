@@ -136,17 +136,21 @@ std::vector<int32_t> packed_ops(const Read& read) {
     return ops;
 }
 
-// Usable reads as the kernels of a GPU take them, and the plain reference they lie on, from `begin`.
-py::dict flat_columns(const std::vector<Read>& reads, const Window& reference) {
+// Usable reads as the kernels of a GPU take them.
+py::dict flat_columns(const std::vector<Read>& reads) {
     py::dict out;
     out["start"] = column<int32_t>(reads, [](const Read& r) { return r.start; });
     out["end"] = column<int32_t>(reads, [](const Read& r) { return r.end; });
     out["fragment"] = column<int32_t>(reads, [](const Read& r) { return r.fragment; });
     out["ops"] = ragged<int32_t>(reads, packed_ops);
+    return out;
+}
+
+// The plain reference they lie on, from `begin`.
+void set_reference(py::dict& out, const Window& reference) {
     out["begin"] = reference.begin();
     const std::string window = reference.slice(reference.begin(), reference.end());
     out["reference"] = to_numpy(std::vector<uint8_t>(window.begin(), window.end()));
-    return out;
 }
 
 // The stages for Python; each is asked for once, in order.
@@ -223,24 +227,40 @@ class StagedCalling {
 // The pileup of reads that lie on a device, for Python; each step is asked for once, in order.
 class WalkedCalling {
   public:
-    WalkedCalling(const py::dict& columns, const In<uint8_t>& bases, int32_t start, int32_t end, int ploidy, const py::dict& given)
-        : region_(region_of(start, end, ploidy)), parameters_(parameters(given)) {
-        const Alignments rows = alignments(columns);
-        const Contig contig = contig_of(bases);
+    WalkedCalling(py::dict columns, In<uint8_t> bases, int32_t start, int32_t end, int ploidy, const py::dict& given)
+        : columns_(std::move(columns)), bases_(std::move(bases)), rows_(alignments(columns_)), contig_(contig_of(bases_)),
+          region_(region_of(start, end, ploidy)), parameters_(parameters(given)) {
         py::gil_scoped_release release;
-        selected_ = select_reads(rows, parameters_, contig.length, region_.start - PADDING, region_.end + PADDING, region_.mixed);
-        reference_.emplace(window_of(selected_.reads, contig, region_));
-        several_ = several(selected_.reads);
+        reads_ = choose_reads(rows_, parameters_, contig_.length, region_.start - PADDING, region_.end + PADDING, region_.mixed);
+        order_reads(reads_, rows_);
+        tied_ = tied_reads(reads_);
+        if (tied_.empty()) selected();
     }
-    bool tied() const { return selected_.tied; }
-    // The reads before their gaps are moved, which of the table's rows they are, and their overlaps.
+    // The reads whose order hangs on their bases.
+    py::dict tied() const {
+        std::vector<Read> some;
+        for (int32_t r : tied_) some.push_back(reads_[static_cast<size_t>(r)]);
+        return placed(some);
+    }
+    // Takes the bases of these, one read after the other.
+    void untie(const In<uint8_t>& bases) {
+        const char* at = reinterpret_cast<const char*>(bases.data());
+        for (int32_t r : tied_) {
+            std::string_view& seq = reads_[static_cast<size_t>(r)].seq;
+            seq = {at, seq.size()};
+            at += seq.size();
+        }
+        order_reads(reads_, rows_);
+        for (Read& read : reads_) read.seq = {nullptr, read.seq.size()};
+        selected();
+    }
+    // The reads before their gaps are moved, the plain reference from `begin`, and which of the reads overlap.
     py::dict reads() const {
-        py::dict out = flat_columns(selected_.reads, *reference_);
-        out["row"] = column<int64_t>(selected_.reads, [](const Read& r) { return r.row; });
-        out["length"] = column<int32_t>(selected_.reads, [](const Read& r) { return r.seq.size(); });
-        out["first"] = column<int32_t>(selected_.overlaps, [](const Overlap& o) { return o.first; });
-        out["second"] = column<int32_t>(selected_.overlaps, [](const Overlap& o) { return o.second; });
-        out["second_keeps"] = column<int32_t>(selected_.overlaps, [&](const Overlap& o) { return selected_.reads[static_cast<size_t>(o.first)].hash & 1; });
+        py::dict out = placed(reads_);
+        set_reference(out, *reference_);
+        out["first"] = column<int32_t>(overlaps_, [](const Overlap& o) { return o.first; });
+        out["second"] = column<int32_t>(overlaps_, [](const Overlap& o) { return o.second; });
+        out["second_keeps"] = column<int32_t>(overlaps_, [&](const Overlap& o) { return reads_[static_cast<size_t>(o.first)].hash & 1; });
         out["several"] = to_numpy(std::vector<int32_t>(several_));
         return out;
     }
@@ -248,7 +268,7 @@ class WalkedCalling {
     py::tuple realigned(const In<uint8_t>& bases, const In<uint8_t>& quality) {
         {
             py::gil_scoped_release release;
-            pileup_ = pileup_of(std::move(selected_.reads), *reference_);
+            pileup_ = pileup_of(std::move(reads_), *reference_);
             bring(pileup_, several_, bases.data(), quality.data());
             collect_gaps(pileup_, several_, *reference_);
         }
@@ -273,9 +293,29 @@ class WalkedCalling {
     }
 
   private:
+    // Which of the table's rows reads are, and where they lie.
+    static py::dict placed(const std::vector<Read>& reads) {
+        py::dict out = flat_columns(reads);
+        out["row"] = column<int64_t>(reads, [](const Read& r) { return r.row; });
+        out["length"] = column<int32_t>(reads, [](const Read& r) { return r.seq.size(); });
+        return out;
+    }
+    void selected() {
+        downsample(reads_, region_.mixed ? parameters_.max_mixed_depth : parameters_.max_depth);
+        overlaps_ = pair_mates(reads_, rows_);
+        reference_.emplace(window_of(reads_, contig_, region_));
+        several_ = several(reads_);
+    }
+
+    py::dict columns_;
+    In<uint8_t> bases_;
+    Alignments rows_;
+    Contig contig_;
     Region region_;
     Parameters parameters_;
-    Selected selected_;
+    std::vector<Read> reads_;
+    std::vector<Overlap> overlaps_;
+    std::vector<int32_t> tied_;
     std::optional<Window> reference_;
     std::vector<int32_t> several_, needed_;
     Pileup pileup_;
@@ -324,7 +364,8 @@ py::dict events(const py::dict& columns, const In<uint8_t>& bases, int32_t start
 py::dict flat_reads(const py::dict& columns, const In<uint8_t>& bases, int32_t start, int32_t end, const py::dict& given) {
     const Prepared prepared = prepare(alignments(columns), contig_of(bases), Region{start, end, 2}, parameters(given));
     const std::vector<Read>& reads = prepared.pileup.reads;
-    py::dict out = flat_columns(reads, prepared.reference);
+    py::dict out = flat_columns(reads);
+    set_reference(out, prepared.reference);
     out["bases"] = ragged<uint8_t>(reads, [](const Read& r) { return r.seq; });
     out["quality"] = ragged<uint8_t>(reads, [](const Read& r) -> const std::vector<uint8_t>& { return r.qual; });
     out["informative"] = to_numpy(std::vector<int32_t>(prepared.pileup.informative));
@@ -367,8 +408,9 @@ PYBIND11_MODULE(_twin, module) {
         .def("aligned", &StagedCalling::aligned)
         .def("compared_again", &StagedCalling::compared_again);
     py::class_<WalkedCalling>(module, "WalkedCalling")
-        .def(py::init<const py::dict&, const In<uint8_t>&, int32_t, int32_t, int, const py::dict&>())
-        .def_property_readonly("tied", &WalkedCalling::tied)
+        .def(py::init<py::dict, In<uint8_t>, int32_t, int32_t, int, const py::dict&>())
+        .def("tied", &WalkedCalling::tied)
+        .def("untie", &WalkedCalling::untie)
         .def("reads", &WalkedCalling::reads)
         .def("realigned", &WalkedCalling::realigned)
         .def("walked", &WalkedCalling::walked)
