@@ -50,16 +50,20 @@ class StoredAlignments:
         """The rows with all columns; errors as of `Decoder.records`."""
         return self.decoder.table(self.stored)
 
-    def in_parts(self) -> "tuple[pa.Table, CodedRows] | None":
+    def in_parts(self, *, placed: bool) -> "tuple[pa.Table, CodedRows] | None":
         """The rows without `seq` and `qual`, and these not decoded; None where some rows have them plain.
 
         Errors as of `Decoder.records`.
+
+        Args:
+            placed: qualities are to stay in their files, as of `BlockReader.coded`.
         """
         if not self.stored.num_rows or self.stored[BLOCK_ROW].null_count:
             return None
         rows = self.decoder.table(self.stored.drop_columns(["seq", "qual"]))
         files, numbers, block_rows = (self.stored[place].combine_chunks() for place in PLACE)
-        return rows, self.decoder.blocks.coded(files, numbers.to_numpy(), integers(block_rows))
+        places = (files, numbers.to_numpy(), integers(block_rows))
+        return rows, self.decoder.blocks.coded(*places, placed=placed)
 
 
 class Decoder:

@@ -57,7 +57,7 @@ class WindowRows:
             DeviceLostError: the GPU fails.
         """
         with self._catalog.reading():
-            parts = self._stored.in_parts()
+            parts = self._stored.in_parts(placed=gpu.reads_files)
             if parts is None:
                 return None
             rows, coded = parts

@@ -6,6 +6,7 @@ the CPU, which is a thousandth of it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ import numpy.typing as npt
 
 import baselake.lake.columns._entropy as _entropy
 from baselake.compute.device import Gpu, Work, in_batches
+from baselake.lake.columns.streams import PlacedStream
+from baselake.lake.location import reading
 
 THREADS = 128
 """Of a block; as `kernel.cu` has it."""
@@ -55,24 +58,38 @@ class Decoding:
             raise ValueError(_FAULTS[int(bad[0])])
 
 
-def decoded_size(stream: bytes) -> int:
+def decoded_size(stream: bytes | PlacedStream) -> int:
     """How many bytes a stream holds, by its head.
 
     Raises:
         ValueError: it is damaged.
     """
-    return int(_entropy.unpacked_size(stream))
+    return int(_entropy.unpacked_size(_head(stream)))
 
 
-def start_decoding(gpu: Gpu, work: Work, streams: Sequence[bytes]) -> Decoding:
+def stored_size(stream: bytes | PlacedStream) -> int:
+    """Bytes of the stream itself."""
+    return stream.size if isinstance(stream, PlacedStream) else len(stream)
+
+
+def _head(stream: bytes | PlacedStream) -> bytes:
+    return stream.head if isinstance(stream, PlacedStream) else stream
+
+
+def start_decoding(gpu: Gpu, work: Work, streams: Sequence[bytes | PlacedStream]) -> Decoding:
     """Puts streams to work; those that are not entropy-coded are the CPU's, whose bytes are copied.
+
+    The words of streams that lie in files are read to the device from there.
 
     Raises:
         ValueError: the head of a stream is damaged.
+        StorageError: a file cannot be read.
     """
-    parts = [_entropy.coded_parts(stream) for stream in streams]
+    parts = [_entropy.coded_parts(_head(stream)) for stream in streams]
     plain = {
-        number: cpu_unpack_bytes([streams[number]])[0] for number, part in enumerate(parts) if part is None
+        number: cpu_unpack_bytes([_head(streams[number])])[0]
+        for number, part in enumerate(parts)
+        if part is None
     }
     sizes = np.array(
         [len(plain[number]) if part is None else part[1] for number, part in enumerate(parts)], np.int64
@@ -89,12 +106,12 @@ def start_decoding(gpu: Gpu, work: Work, streams: Sequence[bytes]) -> Decoding:
     )
     size = np.array(length, np.int64)
     count = np.where(joined, (size + 1) // 2, size)
-    words = [
-        np.frombuffer(streams[number], np.uint16, (len(streams[number]) - at) // 2, at)
-        for number, at in zip(coded, head, strict=True)
-    ]
-    shapes = np.stack([count, bits, order, shift, _sizes(words), size, joined, _places(tables)[:-1]], axis=1)
-    firsts = [_places(starts)[:-1], _places(words)[:-1], 256 * np.arange(len(coded)), ends[coded]]
+    counts = [(stored_size(streams[n]) - at) // 2 for n, at in zip(coded, head, strict=True)]
+    first_words = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))
+    words = work.empty(max(1, int(first_words[-1])), np.uint16)
+    _bring(work, words, [(streams[n], at) for n, at in zip(coded, head, strict=True)], first_words.tolist())
+    shapes = np.stack([count, bits, order, shift, counts, size, joined, _places(tables)[:-1]], axis=1)
+    firsts = [_places(starts)[:-1], first_words[:-1], 256 * np.arange(len(coded)), ends[coded]]
     wrong = work.empty(len(coded), np.int32)
     work.run(
         gpu.kernel("decode", "decode_streams"),
@@ -104,13 +121,28 @@ def start_decoding(gpu: Gpu, work: Work, streams: Sequence[bytes]) -> Decoding:
         work.put(np.stack(firsts, axis=1).astype(np.int64).ravel()),
         work.put(np.concatenate(tables)),
         work.put(np.concatenate(starts)),
-        work.put(np.concatenate(words)),
+        words,
         work.put(np.frombuffer(b"".join(symbols), np.uint8)),
         np.int32(len(coded)),
         bytes_,
         wrong,
     )
     return Decoding(bytes=bytes_, ends=ends, _faults=work.take(wrong))
+
+
+def _bring(
+    work: Work, words: Any, streams: Sequence[tuple[bytes | PlacedStream, int]], firsts: Sequence[int]
+) -> None:
+    """Fills `words` with those of streams, which begin so many bytes into each, from `firsts` on."""
+    pieces: dict[str, list[tuple[int, int, int]]] = {}
+    for (stream, head), (first, end) in zip(streams, pairwise(firsts), strict=True):
+        if isinstance(stream, PlacedStream):
+            pieces.setdefault(stream.path, []).append((first, end - first, stream.at + head))
+        else:
+            work.put_into(words, first, np.frombuffer(stream, np.uint16, end - first, head))
+    for path, some in pieces.items():
+        with reading(path):
+            work.read_into(words, path, some)
 
 
 def gpu_unpack_bytes(gpu: Gpu, streams: Sequence[bytes]) -> list[Bytes]:

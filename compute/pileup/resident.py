@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from baselake.compute.decode.launch import decoded_size, start_decoding
+from baselake.compute.decode.launch import decoded_size, start_decoding, stored_size
 from baselake.compute.device import Gpu
 from baselake.lake.columns.codecs import NO_CONTIG
 from baselake.lake.columns.reader import CodedRows
@@ -81,6 +81,7 @@ def on_device(
     Raises:
         DeviceLostError: the device fails.
         LakeError: a block is damaged.
+        StorageError: a file that qualities lie in cannot be read.
     """
     blocks = coded.blocks
     contigs = {block.contig.digest: block.contig for block in blocks if block.contig is not NO_CONTIG}
@@ -95,7 +96,7 @@ def on_device(
     sizes = np.array([int(quality.lengths.sum()) for quality in qualities], np.int64)
     if any(decoded_size(stream) != size for stream, size in zip(streams, sizes.tolist(), strict=True)):
         raise told(decoded, ValueError("qualities are not as many as their lengths say"))
-    taken = sum(map(len, streams)) + int(sizes.sum())
+    taken = sum(map(stored_size, streams)) + int(sizes.sum())
     taken += sum(len(one.kept) + _CHANGE_BYTES * len(one.places) for one in sequences)
     if not gpu.fits(taken):
         return None

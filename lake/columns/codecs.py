@@ -16,7 +16,7 @@ import baselake.lake.columns._names as _names
 import baselake.lake.columns._sequences as _sequences
 import baselake.lake.columns._tags as _tags
 from baselake.lake.arrays import valid_rows
-from baselake.lake.columns.streams import join, split
+from baselake.lake.columns.streams import PlacedStream, join, last_of, split
 
 _Buffers = tuple[np.ndarray, np.ndarray]
 
@@ -56,11 +56,11 @@ class TextParts:
 
     Attributes:
         lengths: int64, characters of each row; 0 for NULL.
-        packed: the characters of all rows as one byte stream.
+        packed: the characters of all rows as one byte stream, or where that is.
     """
 
     lengths: np.ndarray
-    packed: bytes
+    packed: bytes | PlacedStream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +218,25 @@ def text_parts(block: bytes) -> TextParts:
     """A block of `encode_texts`, its characters still packed."""
     _, (_, lengths, data) = split(block)
     return TextParts(lengths=_entropy.unpack_numbers(lengths), packed=data)
+
+
+def placed_text_parts(beginning: bytes, path: str, at: int) -> TextParts | None:
+    """A block of `encode_texts` of which only the beginning was read; None where that does not do.
+
+    Args:
+        beginning: of the block.
+        path: of the file that it is in.
+        at: where in it.
+    """
+    try:
+        (_, lengths), place, size = last_of(beginning)
+        head = beginning[place : place + size]
+        if _entropy.coded_parts(head) is None:
+            return None
+    except ValueError:  # it is longer, or damaged: who reads it whole will tell
+        return None
+    stream = PlacedStream(head=head, path=path, at=at + place, size=size)
+    return TextParts(lengths=_entropy.unpack_numbers(lengths), packed=stream)
 
 
 def sequence_parts(block: bytes, cigars: pa.Array | None) -> SequenceParts:
