@@ -1,44 +1,52 @@
 """Kernels and calling on a GPU: first checked against the CPU, then timed.
 
     python benchmarks/gpu.py --data ../shared/data [--bam READS.bam --fasta REFERENCE.fa --region 20:1-1,000,000]
+    python benchmarks/gpu.py --emulated --quick          # the same on the emulated device, in a minute
 
 Prints a Markdown table for each part: copies over the bus, cell updates of the kernels beside what the device could
-issue (the roofline), and calling from alignments in memory on the CPU and the GPU. It stops at the first difference.
-Times are medians of `--rounds` runs after one that is not counted: kernels by CUDA events, all else by the wall.
+issue (the roofline), calling from alignments in memory, and `call` from lake to lake, on the CPU and the GPU: of the
+NA12878 slice, and of a made chromosome at 30x (`--bases`). One of real bases with the repeats of such comes of
+`simulate_human.py --bam`, by `--bam` and `--fasta`. It stops at the first difference. Times are medians of `--rounds`
+runs after one that is not counted: kernels by CUDA events, all else by the wall.
 """
 
 import argparse
+import shutil
 import statistics
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pysam
+import synthetic
 
 import baselake.lake.columns._entropy as _entropy
+from baselake.api import Lake, open_lake
+from baselake.catalog.references import open_reference
 from baselake.compute import device
+from baselake.compute.call import call_samples
 from baselake.compute.decode.launch import (
     cpu_unpack_bases,
     cpu_unpack_bytes,
     gpu_unpack_bases,
     gpu_unpack_bytes,
 )
-from baselake.compute.device import Gpu
+from baselake.compute.device import Gpu, Work
 from baselake.compute.duplicates.launch import Records, cpu_keys, gpu_keys, gpu_marks
 from baselake.compute.pairhmm import as_haplotypes, as_reads, costs
 from baselake.compute.pairhmm.launch import gpu_costs
 from baselake.compute.pairhmm.layout import Pairs
-from baselake.compute.pileup import DEFAULT_PARAMETERS, _columns, _twin, genotype_region
+from baselake.compute.pileup import genotype_region
 from baselake.compute.pileup.launch import CostTable, cpu_genotype_costs, gpu_genotype_costs
-from baselake.compute.pileup.walk import FlatReads, gpu_walk
 from baselake.compute.smithwaterman.launch import Pairs as Sequences
 from baselake.compute.smithwaterman.launch import cpu_align, gpu_align
+from baselake.creation import create_lake
 from baselake.lake.schema import ALIGNMENTS
 
 # Instructions of a warp for each cell of a lane, counted in the machine code of the main loop (docs/gpu-model.md).
@@ -50,8 +58,14 @@ class TimedGpu(Gpu):
 
     def __init__(self, modules: Any, index: int) -> None:
         super().__init__(modules, index)
+        self._cuda_modules = modules
         self._cuda = modules.cuda
         self._events: list[tuple[str, Any, Any]] = []
+        self.put_bytes = self.taken_bytes = 0
+
+    def work(self) -> Work:
+        """A stream whose copies are counted."""
+        return CountedWork(self, self._cuda_modules)
 
     def kernel(self, operation: str, name: str) -> Any:
         """The kernel, between two events."""
@@ -74,6 +88,25 @@ class TimedGpu(Gpu):
             total[name] += self._cuda.get_elapsed_time(before, after)
         self._events.clear()
         return total
+
+
+class CountedWork(Work):
+    """Counts what is copied."""
+
+    def put(self, values: np.ndarray) -> Any:
+        """A copy on the device."""
+        self._gpu.put_bytes += values.nbytes
+        return super().put(values)
+
+    def put_into(self, array: Any, first: int, values: np.ndarray) -> None:
+        """A copy into an array of the device."""
+        self._gpu.put_bytes += values.nbytes
+        super().put_into(array, first, values)
+
+    def take(self, array: Any) -> np.ndarray:
+        """A copy on the host."""
+        self._gpu.taken_bytes += array.nbytes
+        return super().take(array)
 
 
 def median_seconds(rounds: int, run: Callable[[], object]) -> float:
@@ -298,16 +331,6 @@ def alignments(bam: Path, contig: str, start: int, end: int) -> pa.Table:
     )
 
 
-def walk(gpu: Gpu, rows: pa.Table, bases: np.ndarray, start: int, end: int) -> None:
-    """Checks the walk along reads."""
-    flat = _twin.flat_reads(_columns(rows), bases, start, end, asdict(DEFAULT_PARAMETERS))
-    names = ("start", "end", "fragment", "ops", "bases", "reference", "begin")
-    reads = FlatReads(**{name: flat[name] for name in names}, quality=flat["quality"][1])
-    found = gpu_walk(gpu, reads, least_quality=DEFAULT_PARAMETERS.min_base_quality)
-    must(np.array_equal(found.depth, flat["depth"]), "depth")
-    must(np.array_equal(found.informative, flat["informative"]), "informative depth")
-
-
 def calling(gpu: Gpu, rounds: int, inputs: list[tuple[str, Path, Path, str, int, int]]) -> None:
     """Calling from alignments in memory, one thread."""
     print("\n| calling | alignments | calls | CPU, s | GPU, s | ratio |\n|---|---|---|---|---|---|")
@@ -315,7 +338,6 @@ def calling(gpu: Gpu, rounds: int, inputs: list[tuple[str, Path, Path, str, int,
         rows = alignments(bam, contig, start, end)
         with pysam.FastaFile(str(fasta)) as reference:
             bases = np.frombuffer(reference.fetch(contig).encode(), np.uint8)
-        walk(gpu, rows, bases, start, end)
         expected = genotype_region(rows, bases, start, end)
         found = genotype_region(rows, bases, start, end, gpu=gpu)
         must(found.calls.equals(expected.calls) and found.blocks.equals(expected.blocks), name)
@@ -330,6 +352,66 @@ def calling(gpu: Gpu, rounds: int, inputs: list[tuple[str, Path, Path, str, int,
         )
 
 
+def rows_of(lake: Lake) -> list[pa.Table]:
+    """What calling wrote."""
+    tables = ("genotypes", "variants", "reference_blocks")
+    return [lake.sql(f"SELECT * FROM {table} ORDER BY ALL") for table in tables]
+
+
+def from_lake_to_lake(gpu: TimedGpu, rounds: int, inputs: list[tuple[str, Path, Path]]) -> None:
+    """`call` of whole samples: alignments in a lake, variants committed; all threads."""
+    print(
+        "\n| call, lake to lake | bases | threads | CPU, s | GPU, s | ratio | to the device, MB | from it, MB |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    of_kernels = []
+    for name, bam, fasta in inputs:
+        with TemporaryDirectory() as scratch:
+            made = Path(scratch) / "lake"
+            create_lake(made)
+            with open_lake(made) as lake:
+                lake.add_reference(fasta, "r")
+                lake.ingest([bam], sample="s", reference="r")
+                bases = int(lake.sql("SELECT sum(length(seq)) AS n FROM alignments")["n"][0].as_py())
+                threads = lake.catalog.config.threads
+
+            def once(gpus: tuple[TimedGpu, ...], made: Path = made) -> tuple[float, list[pa.Table]]:
+                with TemporaryDirectory(dir=made.parent) as copy:
+                    shutil.copytree(made, copy, dirs_exist_ok=True)
+                    with open_lake(copy) as lake:
+                        reference = open_reference(lake.catalog, "r")
+                        before = time.perf_counter()
+                        call_samples(lake.catalog, ["s"], reference, gpus=gpus)
+                        return time.perf_counter() - before, rows_of(lake)
+
+            expected, found = once(()), once((gpu,))
+            must(expected[1] == found[1], f"{name}, lake to lake")
+            gpu.milliseconds()
+            gpu.put_bytes = gpu.taken_bytes = 0
+            seconds: dict[bool, list[float]] = {False: [], True: []}
+            for _ in range(rounds):  # in turn, so that a busy machine is busy for both
+                for on_gpu in (False, True):
+                    seconds[on_gpu].append(once((gpu,) if on_gpu else ())[0])
+            cpu, device_ = (statistics.median(seconds[on_gpu]) for on_gpu in (False, True))
+            moved = " | ".join(f"{n / rounds / 1e6:.2f}" for n in (gpu.put_bytes, gpu.taken_bytes))
+            print(
+                f"| {name} | {bases:,} | {threads} | {cpu:.2f} | {device_:.2f} | {cpu / device_:.2f} | {moved} |"
+            )
+            of_kernels.append((name, bases, {k: v / rounds for k, v in gpu.milliseconds().items()}))
+    print("\n| kernels of call | ms | GB of bases/s |\n|---|---|---|")
+    for name, bases, by_kernel in of_kernels:
+        for kernel, ms in sorted(by_kernel.items(), key=lambda one: -one[1]):
+            print(f"| {name}: {kernel} | {ms:.2f} | {bases / max(ms, 1e-6) / 1e6:.1f} |")
+
+
+def emulated() -> Any:
+    """The emulated device's array module, of the tests."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from tests.cuda_emulation.device import Machine
+
+    return Machine(memory=4 << 30).module
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Check, time, print."""
     parser = argparse.ArgumentParser(
@@ -342,9 +424,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pairs", type=int, default=400_000, help="of a read and a haplotype")
     parser.add_argument("--blocks", type=int, default=512, help="of a coded column, 1 MiB each")
     parser.add_argument("--megabytes", type=int, default=256, help="of a copy")
+    parser.add_argument("--bases", type=int, default=20_000_000, help="of the made chromosome; 0: none")
+    parser.add_argument("--depth", type=float, default=30.0, help="of it")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--emulated", action="store_true", help="on the emulated device: times mean nothing")
+    parser.add_argument("--quick", action="store_true", help="little of everything, once")
     given = parser.parse_args(arguments)
-    modules = device.array_module()
+    if given.quick:
+        given.pairs, given.blocks, given.megabytes, given.rounds, given.bases = 40, 1, 1, 1, 8_000
+    modules = emulated() if given.emulated else device.array_module()
     gpu = TimedGpu(modules, 0)
     properties = modules.cuda.runtime.getDeviceProperties(0)
     processors, clock = properties["multiProcessorCount"], 1e3 * properties["clockRate"]
@@ -357,16 +445,23 @@ def main(arguments: list[str] | None = None) -> None:
     genotypes(gpu, given.rounds, max(8, given.pairs // 40))
     duplicates(gpu, given.rounds, given.pairs)
     decoding(gpu, given.rounds, given.blocks)
-    inputs = []
+    inputs, lakes = [], []
     if given.data:
         folder = given.data / "accuracy_NA12878_chr20"
         bam, fasta = folder / "NA12878_S1.chr20.10_10p1mb.bam", folder / "ucsc.hg19.chr20.unittest.fasta.gz"
         inputs.append(("NA12878, 102 kb", bam, fasta, "chr20", 9_999_000, 10_101_000))
+        lakes.append(("NA12878 slice", bam, fasta))
     if given.bam:
         contig, _, bounds = given.region.rpartition(":")
         first, last = (int(text.replace(",", "")) for text in bounds.split("-"))
         inputs.append((given.region, given.bam, given.fasta, contig, first - 1, last))
+        lakes.append((given.bam.name, given.bam, given.fasta))
     calling(gpu, given.rounds, inputs)
+    with TemporaryDirectory() as scratch:
+        if given.bases:
+            fasta, bam = synthetic.make(Path(scratch), given.bases, given.depth)
+            lakes.append((f"made, {given.depth:g}x", bam, fasta))
+        from_lake_to_lake(gpu, given.rounds, lakes)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pysam
 from gpu import INSTRUCTIONS, alignments
 
@@ -22,6 +23,8 @@ from baselake.compute.pairhmm import _twin as pairhmm
 from baselake.compute.pairhmm.launch import COLUMNS, GROUPS
 from baselake.compute.pileup import DEFAULT_PARAMETERS, _columns, _twin
 from baselake.compute.smithwaterman.launch import TILES, Pairs, cpu_align
+from baselake.lake.columns import codecs
+from baselake.lake.columns.blocks import BLOCK_ROWS
 
 GENOME_BASES = 3.1e9 * 30
 RUNS = 5
@@ -150,13 +153,52 @@ def once(columns: dict[str, object], bases: np.ndarray, start: int, end: int) ->
     )
 
 
-def measured(data: Path) -> Counts:
-    """The counts, with the least time of each stage."""
+def reading(rows: pa.Table, bases: np.ndarray, start: int, end: int) -> dict[str, float]:
+    """Processor time, least of five runs, of what stands between stored columns and the active regions."""
+    against = codecs.ContigBases(digest="d", contig="chr20", bases=bases)
+    blocks = []
+    for first in range(0, rows.num_rows, BLOCK_ROWS):
+        part = rows.slice(first, BLOCK_ROWS)
+        text = {name: part[name].combine_chunks() for name in ("cigar", "seq", "qual", "name")}
+        starts = part["start"].to_numpy().astype(np.int64)
+        placement = codecs.Placement(starts=starts, ends=starts, cigars=text["cigar"])
+        sequences = codecs.encode_sequences(text["seq"], placement, against)
+        texts = codecs.encode_names(text["name"]), codecs.encode_texts(text["qual"])
+        blocks.append((placement, sequences, *texts))
+    whole = _columns(rows)
+    lengths = {name: (whole[name][0], np.zeros(0, np.uint8)) for name in ("seq", "qual")}  # type: ignore[index]
+    given = (bases, start, end, 2, asdict(DEFAULT_PARAMETERS))
+    steps: dict[str, Callable[[], object]] = {
+        "names": lambda: [codecs.decode_names(names) for _, _, names, _ in blocks],
+        "qualities": lambda: [codecs.decode_texts(qual) for _, _, _, qual in blocks],
+        "bases": lambda: [codecs.decode_sequences(seq, p, against) for p, seq, _, _ in blocks],
+        "bases, what differs alone": lambda: [codecs.sequence_parts(s, p.cigars) for p, s, _, _ in blocks],
+        "reads chosen and paired": lambda: _twin.WalkedCalling(whole | lengths | {"resident": True}, *given),
+        "the same, walked along, candidates": lambda: _twin.StagedCalling(whole, *given),
+    }
+    seconds = {}
+    for name, step in steps.items():
+        times = []
+        for _ in range(RUNS):
+            before = time.process_time()
+            step()
+            times.append(time.process_time() - before)
+        seconds[name] = min(times)
+    return seconds
+
+
+def slice_of(data: Path) -> tuple[pa.Table, np.ndarray, int, int]:
+    """The NA12878 slice: alignments, contig, and the region called."""
     folder = data / "accuracy_NA12878_chr20"
     start, end = 9_999_000, 10_101_000
     rows = alignments(folder / "NA12878_S1.chr20.10_10p1mb.bam", "chr20", start, end)
     with pysam.FastaFile(str(folder / "ucsc.hg19.chr20.unittest.fasta.gz")) as reference:
-        bases = np.frombuffer(reference.fetch("chr20").encode(), np.uint8)
+        return rows, np.frombuffer(reference.fetch("chr20").encode(), np.uint8), start, end
+
+
+def measured(data: Path) -> Counts:
+    """The counts, with the least time of each stage."""
+    rows, bases, start, end = slice_of(data)
     runs = [once(_columns(rows), bases, start, end) for _ in range(RUNS)]
     least = {stage: min(run.seconds[stage] for run in runs) for stage in runs[0].seconds}
     counts = {name: getattr(runs[0], name) for name in Counts.__slots__ if name != "seconds"}
@@ -185,7 +227,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True)
-    counts = measured(parser.parse_args().data)
+    data = parser.parse_args().data
+    counts = measured(data)
     scale = GENOME_BASES / counts.bases
     print(
         f"{counts.records:,} alignments, {counts.bases:,} bases; a genome at 30x is {scale:,.0f} times that.\n"
@@ -204,6 +247,9 @@ def main() -> None:
     print(f"\n| stage of calling | CPU ms, slice | share | genome, s on {CORES} cores |\n|---|---|---|---|")
     for stage, seconds in (*counts.seconds.items(), ("all", total)):
         print(f"| {stage} | {1e3 * seconds:.1f} | {seconds / total:.0%} | {seconds * scale / CORES:.0f} |")
+    print(f"\n| columns to reads | CPU ms, slice | genome, s on {CORES} cores |\n|---|---|---|")
+    for step, seconds in reading(*slice_of(data)).items():
+        print(f"| {step} | {1e3 * seconds:.1f} | {seconds * scale / CORES:.0f} |")
     print(f"\n| floor, s | {' | '.join(device.name for device in DEVICES)} |\n|---|{'---|' * len(DEVICES)}")
     columns = [floors(counts, device, scale) for device in DEVICES]
     for stage in columns[0]:

@@ -17,7 +17,7 @@ import duckdb
 from baselake.catalog import connection as connections
 from baselake.catalog.backends import backend_of
 from baselake.catalog.cursors import Cursors
-from baselake.catalog.decoding import Decoder
+from baselake.catalog.decoding import Decoder, StoredAlignments
 from baselake.catalog.leases import Lease, Use
 from baselake.catalog.snapshots import At
 from baselake.catalog.tiers.remote import Remote
@@ -157,6 +157,14 @@ class Catalog:
         """
         with self.reading():
             return self._decoder.table(self.query(sql, params))
+
+    def stored_alignments(self, sql: str, params: Parameters = ()) -> StoredAlignments:
+        """The rows of such a query of `stored_alignments`, to be decoded wherever it suits, within `reading`.
+
+        Raises:
+            LakeError, StorageError: as `query`.
+        """
+        return StoredAlignments(self.query(sql, params), self._decoder)
 
     def stream_records(
         self, sql: str, params: Parameters = (), batch_rows: int = 65_536

@@ -11,6 +11,7 @@ Arrow and NumPy are imported where rows are decoded: to load them takes longer t
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from baselake.lake.partition import LakeLayout
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from baselake.lake.columns.reader import BlockReader
+    from baselake.lake.columns.reader import BlockReader, CodedRows
 
 # Types of the coded columns, `lake.schema.CODED`, as `lake.schema.ALIGNMENTS` has them.
 CODED_TYPES = {
@@ -38,6 +39,40 @@ CODED_TYPES = {
 _FAILURES = 64
 # Where a row is stored.
 PLACE = ("filename", "file_row_number", "block_row")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlignments:
+    """Alignments as they are stored: plain columns, and where the coded ones are.
+
+    Attributes:
+        stored: the query's rows, as `Decoder.records` takes them.
+        decoder: of the lake they are in.
+    """
+
+    stored: "pa.Table"
+    decoder: "Decoder"
+
+    def decoded(self) -> "pa.Table":
+        """The rows with all columns; errors as of `Decoder.records`."""
+        return self.decoder.table(self.stored)
+
+    def in_parts(self, *, placed: bool) -> "tuple[pa.Table, CodedRows] | None":
+        """The rows without `seq` and `qual`, and these not decoded; None where some rows have them plain.
+
+        Errors as of `Decoder.records`.
+
+        Args:
+            placed: qualities are to stay in their files, as of `BlockReader.coded`.
+        """
+        from baselake.lake.arrays import integers
+
+        if not self.stored.num_rows or self.stored["block_row"].null_count:
+            return None
+        rows = self.decoder.table(self.stored.drop_columns(["seq", "qual"]))
+        files, numbers, block_rows = (self.stored[place].combine_chunks() for place in PLACE)
+        places = (files, numbers.to_numpy(), integers(block_rows))
+        return rows, self.decoder.blocks.coded(*places, placed=placed)
 
 
 class Decoder:

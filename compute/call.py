@@ -15,8 +15,8 @@ from baselake.catalog.counting import Membership, count_files, recounted
 from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference
 from baselake.catalog.work.inputs import count_inputs
-from baselake.compute.arrow_columns import string_buffers, whole
-from baselake.compute.device import DeviceLostError, Gpu
+from baselake.compute.arrow_columns import string_buffers
+from baselake.compute.device import Gpu
 from baselake.compute.in_order import in_order
 from baselake.compute.mitochondrion import with_doubts
 from baselake.compute.pileup import (
@@ -28,6 +28,7 @@ from baselake.compute.pileup import (
     genotype_region,
     mixture_of_region,
 )
+from baselake.compute.pileup.resident import DeviceAlignments
 from baselake.compute.ploidy import (
     PloidySegment,
     is_autosome,
@@ -36,6 +37,7 @@ from baselake.compute.ploidy import (
     ploidy_segments,
 )
 from baselake.compute.reference_blocks import BlockWriter
+from baselake.compute.windows import WindowAlignments, on_gpu, read_window
 from baselake.errors import ConflictError, NotFoundError
 from baselake.lake.parquet import TableWriter
 from baselake.lake.region import Region, parse_region
@@ -374,45 +376,40 @@ def _calls(
     total = sum(window.region.end - window.region.start for window in windows)
     groups = list(_read_together(windows))
 
-    def read(group: tuple[_Window, ...]) -> tuple[pa.Table, int]:
+    def read(turn: tuple[tuple[_Window, ...], Gpu | None]) -> WindowAlignments:
+        group, gpu = turn
         first, last = group[0].region, group[-1].region
         bounds = {"start": first.start - PADDING, "end": last.end + PADDING, "contig": first.contig}
-        sql = catalog.statement("alignments_to_call")
-        rows = catalog.records(
-            sql, {"reference": reference.name, "sample": sample, **bounds}
-        ).combine_chunks()
-        return _short_reads(rows)
+        asked = {"reference": reference.name, "sample": sample, **bounds}
+        return read_window(catalog, asked, reference.lengths[first.contig], gpu, progress)
 
-    turns = cycle(gpus or (None,))
-
-    def call(part: tuple[Region, int, pa.Table, Gpu | None]) -> tuple[Region, int, RegionCalls]:
+    def call(part: tuple[Region, int, WindowAlignments, Gpu | None]) -> tuple[Region, int, RegionCalls]:
         where, ploidy, alignments, gpu = part
         bases = reference.bases(where.contig, 0, reference.lengths[where.contig])
 
-        def genotyped(device: Gpu | None) -> RegionCalls:
-            there = (alignments, bases, where.start, where.end)
+        def genotyped(rows: pa.Table | DeviceAlignments, device: Gpu | None) -> RegionCalls:
+            there = (rows, bases, where.start, where.end)
             if not is_mitochondrion(where.contig):
                 return genotype_region(*there, ploidy=ploidy, parameters=parameters, gpu=device)
             found = mixture_of_region(*there, parameters=parameters, gpu=device)
             return replace(found, calls=with_doubts(found.calls, len(bases), autosomal_depth))
 
-        if gpu is None or gpu.lost:
-            return where, ploidy, genotyped(None)
-        try:
-            return where, ploidy, genotyped(gpu)
-        except DeviceLostError as error:
-            progress.note(f"WARNING: {error}; what it has not done is computed on the CPU, which is slower")
-            return where, ploidy, genotyped(None)
+        found = None
+        if gpu is not None:
+            rows = alignments.resident or alignments.rows.decoded()
+            found = on_gpu(progress, gpu, lambda: genotyped(rows, gpu))
+        return where, ploidy, found if found is not None else genotyped(alignments.rows.decoded(), None)
 
     with (
         ThreadPoolExecutor(threads) as pool,
         progress.task(f"call {sample}", total=total, unit="bases") as task,
     ):
 
-        def parts() -> Iterator[tuple[Region, int, pa.Table, Gpu | None]]:
+        def parts() -> Iterator[tuple[Region, int, WindowAlignments, Gpu | None]]:
             told = False
-            for group, (alignments, long) in zip(groups, in_order(pool, read, groups, 2), strict=True):
-                if long and not told:
+            turns = list(zip(groups, cycle(gpus or (None,)), strict=False))
+            for (group, gpu), alignments in zip(turns, in_order(pool, read, turns, 2), strict=True):
+                if alignments.long and not told:
                     progress.note(
                         f"{sample} has reads of over {LONGEST_READ:,} bases: they take no part, variants are called"
                         " from short reads"
@@ -420,7 +417,7 @@ def _calls(
                     told = True
                 for window in group:
                     for where in window.parts(_PARTS * threads):
-                        yield where, window.ploidy, alignments, next(turns)
+                        yield where, window.ploidy, alignments, gpu
 
         for where, ploidy, found in in_order(pool, call, parts(), _PARTS * threads):
             yield where, ploidy, found
@@ -431,13 +428,6 @@ def _computed_on(gpus: Sequence[Gpu]) -> str:
     """What lineage calls the devices."""
     names = [gpu.name for gpu in gpus]
     return ", ".join(names + ["cpu"] * (not gpus or any(gpu.lost for gpu in gpus)))
-
-
-def _short_reads(alignments: pa.Table) -> tuple[pa.Table, int]:
-    """The alignments of reads that the model is made for, and how many others there are."""
-    long = np.diff(string_buffers(whole(alignments["seq"]))[0]) > LONGEST_READ
-    number = int(np.count_nonzero(long))
-    return (alignments.filter(pa.array(~long)) if number else alignments), number
 
 
 def _blocks_beside(catalog: Catalog, sample: str, reference: Reference, region: Region | None) -> pa.Table:

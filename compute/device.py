@@ -1,7 +1,8 @@
 """GPUs: which there are, their memory, their streams, and the kernels that run there.
 
-The only place that calls CuPy. All of its calls that we use stand in `Gpu` and `Work`; `array_module` gives the module
-they are called on, which tests replace by one of the same calls over an emulated device.
+The only place that calls CuPy and kvikio. All of their calls that we use stand in `Gpu` and `Work`; `array_module` and
+`direct_module` give the modules they are called on, which tests replace by ones of the same calls over an emulated
+device.
 """
 
 import hashlib
@@ -51,16 +52,34 @@ def array_module() -> Any:
     return cupy
 
 
+def direct_module() -> Any | None:
+    """kvikio, which reads files to a device's memory, past the host's where the system can.
+
+    Returns:
+        None where it is not installed.
+    """
+    try:
+        import kvikio
+    except ImportError:
+        return None
+    return kvikio
+
+
 class Gpu:
     """One GPU. Threads may share it; each has streams of its own.
+
+    Args:
+        modules: CuPy.
+        index: of the device.
+        direct: kvikio; None: files are read by the host.
 
     Attributes:
         name: as the user names it: gpu:0.
     """
 
-    def __init__(self, modules: Any, index: int) -> None:
+    def __init__(self, modules: Any, index: int, direct: Any | None = None) -> None:
         self.name = f"gpu:{index}"
-        self._modules, self._index = modules, index
+        self._modules, self._index, self.direct = modules, index, direct
         self._compiled: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._lost = ""
@@ -105,6 +124,15 @@ class Gpu:
                 self._compiled[operation] = self._modules.RawModule(code=code, options=options)
             return self._compiled[operation].get_function(name)
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether `Work.read_into` can be asked."""
+        return self.direct is not None
+
+    def fits(self, nbytes: int) -> bool:
+        """Whether so many bytes may be taken beside what else is under way."""
+        return nbytes <= _SHARE * self.free_bytes()
+
     def out_of_memory(self, error: BaseException) -> bool:
         """Whether an error says that the device's memory did not suffice."""
         return isinstance(error, self._modules.cuda.memory.OutOfMemoryError)
@@ -137,6 +165,38 @@ class Work:
         if values.size:
             array.set(staged, stream=self._stream)
         return array
+
+    def put_into(self, array: Any, first: int, values: npt.NDArray) -> None:
+        """Copies a flat array to places of one on the device, from `first` on; `values` may change at once."""
+        staged = self._pinned(values.size, values.dtype)
+        np.copyto(staged, values)
+        if values.size:
+            array[first : first + values.size].set(staged, stream=self._stream)
+
+    def read_into(self, array: Any, path: str, pieces: Sequence[tuple[int, int, int]]) -> None:
+        """Reads stretches of a file to places of an array on the device, by kvikio, and waits for them.
+
+        Args:
+            array: on the device.
+            path: of the file.
+            pieces: of each the first place, how many there are, and where in the file, bytes.
+
+        Raises:
+            OSError: the file cannot be read, or ends early.
+        """
+        assert self._gpu.direct is not None
+        # It is no work of the stream, which may still use the memory for what was there before.
+        self._stream.synchronize()
+        try:
+            with self._gpu.direct.CuFile(path, "r") as file:
+                reads = [
+                    file.pread(array[first : first + count], file_offset=at) for first, count, at in pieces
+                ]
+                found = [read.get() for read in reads]  # all of them, before the file is closed
+        except RuntimeError as error:
+            raise OSError(f"kvikio: {error}") from error
+        if found != [count * array.dtype.itemsize for _, count, _ in pieces]:
+            raise OSError("it ends early")
 
     def empty(self, size: int, dtype: npt.DTypeLike) -> Any:
         """An array on the device of which nothing is known."""
@@ -186,7 +246,8 @@ def visible_gpus() -> list[Gpu]:
         count = modules.cuda.runtime.getDeviceCount()
     except modules.cuda.runtime.CUDARuntimeError:
         return []
-    return [Gpu(modules, index) for index in range(count)]
+    direct = direct_module()
+    return [Gpu(modules, index, direct) for index in range(count)]
 
 
 def choose_devices(asked: str) -> tuple[Gpu, ...]:

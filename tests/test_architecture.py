@@ -55,7 +55,12 @@ def test_the_wheel_holds_every_module_and_statement(tmp_path: Path) -> None:
 
 
 def test_only_these_places_know_the_accelerator_and_the_stores() -> None:
-    for module, places in {"cupy": ("compute",), "s3fs": ("lake",), "fsspec": ("lake",)}.items():
+    for module, places in {
+        "cupy": ("compute",),
+        "kvikio": ("compute",),
+        "s3fs": ("lake",),
+        "fsspec": ("lake",),
+    }.items():
         for path in ROOT.glob("*/**/*.py"):
             folder = path.relative_to(ROOT).parts[0]
             if folder in (*FOLDERS, "src") and folder not in places:

@@ -17,7 +17,8 @@ import pyarrow as pa
 from baselake.compute.arrow_columns import string_buffers, whole
 from baselake.compute.device import Gpu
 from baselake.compute.pileup import _twin
-from baselake.compute.pileup.staged import staged_call
+from baselake.compute.pileup.resident import DeviceAlignments
+from baselake.compute.pileup.staged import resident_call, staged_call
 from baselake.lake.variants import FILTERS
 
 PADDING: int = _twin.PADDING
@@ -88,12 +89,13 @@ def _text(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[n
 
 
 def _columns(alignments: pa.Table) -> dict[str, object]:
+    texts = [name for name in ("cigar", "seq", "qual", "name") if name in alignments.column_names]
     return {
         "start": _fixed(alignments["start"], -1),
         "flag": _fixed(alignments["flag"], _UNMAPPED),
         "mapq": _fixed(alignments["mapq"], 0),
         "duplicate": _fixed(alignments["duplicate"], False).view(np.uint8),
-        **{name: _text(alignments[name]) for name in ("cigar", "seq", "qual", "name")},
+        **{name: _text(alignments[name]) for name in texts},
     }
 
 
@@ -166,7 +168,7 @@ class RegionCalls:
 
 
 def genotype_region(
-    alignments: pa.Table,
+    alignments: pa.Table | DeviceAlignments,
     contig: npt.NDArray[np.uint8],
     start: int,
     end: int,
@@ -179,14 +181,14 @@ def genotype_region(
 
     Args:
         alignments: rows of that contig with `ALIGNMENT_COLUMNS`, in any order; all that touch the region and
-            `PADDING` bases on either side of it.
+            `PADDING` bases on either side of it. Where they lie on a GPU, that also walks along them.
         contig: ASCII bases of the whole contig, any case, IUPAC codes counting as N. It is not copied.
         start: first base of the region, 0-based.
         end: the base after its last.
         ploidy: copies of the contig, from 1 to `MAX_PLOIDY`; sites are phased where it is 2.
         parameters: thresholds and priors.
-        gpu: where reads are compared with haplotypes, and these with the reference; None: on the CPU. The calls are
-            the same.
+        gpu: where reads are compared with haplotypes, and these with the reference; None: on the CPU, but for
+            alignments on a GPU, which are that one's. The calls are the same.
 
     Raises:
         ValueError: ploidy is not from 1 to `MAX_PLOIDY`, or the region is not within the contig.
@@ -195,13 +197,31 @@ def genotype_region(
     if not 1 <= ploidy <= MAX_PLOIDY:
         raise ValueError(f"ploidy {ploidy} is not from 1 to {MAX_PLOIDY}")
     _check_region(contig, start, end)
-    given = (_columns(alignments), contig, start, end, ploidy, asdict(parameters))
-    calls = _twin.call(*given) if gpu is None else staged_call(gpu, *given)
+    calls = _called(alignments, contig, start, end, ploidy, parameters, gpu)
     return _region_calls(calls, *_gt(calls, ploidy))
 
 
+def _called(
+    alignments: pa.Table | DeviceAlignments,
+    contig: npt.NDArray[np.uint8],
+    start: int,
+    end: int,
+    ploidy: int,
+    parameters: CallParameters,
+    gpu: Gpu | None,
+) -> dict:
+    where = (contig, start, end, ploidy, asdict(parameters))
+    if isinstance(alignments, DeviceAlignments):
+        calls = resident_call(alignments, _columns(alignments.rows), *where)
+        if calls is not None:
+            return calls
+        alignments, gpu = alignments.decoded(), alignments.gpu
+    given = (_columns(alignments), *where)
+    return _twin.call(*given) if gpu is None else staged_call(gpu, *given)
+
+
 def mixture_of_region(
-    alignments: pa.Table,
+    alignments: pa.Table | DeviceAlignments,
     contig: npt.NDArray[np.uint8],
     start: int,
     end: int,
@@ -216,8 +236,7 @@ def mixture_of_region(
     copy. The contig is taken for a circle: a supplementary alignment takes part where it touches an end of it.
     """
     _check_region(contig, start, end)
-    given = (_columns(alignments), contig, start, end, _MIXED, asdict(parameters))
-    calls = _twin.call(*given) if gpu is None else staged_call(gpu, *given)
+    calls = _called(alignments, contig, start, end, _MIXED, parameters, gpu)
     gt = np.where(calls["fraction"] >= HOMOPLASMIC, "1", "0/1")
     return _region_calls(calls, pa.array(gt, pa.string()), np.ones(len(gt), np.int8))
 

@@ -10,13 +10,14 @@
 
 namespace baselake::pileup {
 
-// One Arrow string column: row r is bytes [offsets[r], offsets[r + 1]). An absent value ('*' in SAM) is empty.
+// One Arrow string column: row r is bytes [offsets[r], offsets[r + 1]). An absent value ('*' in SAM) is empty. Where the
+// bytes lie on a device, `bytes` is null, and of a row only its length is known.
 struct Text {
     const int32_t* offsets = nullptr;
     const char* bytes = nullptr;
 
     std::string_view operator[](int64_t row) const {
-        return {bytes + offsets[row], static_cast<size_t>(offsets[row + 1] - offsets[row])};
+        return {bytes ? bytes + offsets[row] : nullptr, static_cast<size_t>(offsets[row + 1] - offsets[row])};
     }
 };
 

@@ -23,31 +23,11 @@ inline int gq_band(int gq) {
     return static_cast<int>(std::upper_bound(GQ_BANDS.begin(), GQ_BANDS.end(), gq) - GQ_BANDS.begin());
 }
 
-// Fragments that say something about each base of the window.
-inline std::vector<int32_t> informative_depth(const Pileup& pileup, const Window& reference) {
-    std::vector<int32_t> depth(static_cast<size_t>(reference.end() - reference.begin()) + 1, 0);
-    for (const Read& read : pileup.reads) {
-        read.each_match([&](int32_t position, int32_t offset, int32_t length) {
-            const auto at = static_cast<size_t>(position - reference.begin());
-            ++depth[at];
-            --depth[at + static_cast<size_t>(length)];
-            const uint8_t* quality = read.qual.data() + offset;
-            for (const uint8_t* q = quality; (q = static_cast<const uint8_t*>(std::memchr(q, 0, static_cast<size_t>(quality + length - q)))); ++q) {
-                --depth[at + static_cast<size_t>(q - quality)];
-                ++depth[at + static_cast<size_t>(q - quality) + 1];
-            }
-        });
-    }
-    for (size_t i = 1; i < depth.size(); ++i) depth[i] += depth[i - 1];
-    depth.pop_back();
-    return depth;
-}
-
 // Blocks of [start, end) between the bases that calls cover. GQ is how much likelier the reference is than one copy of
 // something else: each fragment is of another copy (or, where there is one copy, errs), what differs speaks
 // against it by its quality.
 inline std::vector<Block> reference_blocks(const Pileup& pileup, const Window& reference, const Region& region, const std::vector<Call>& calls) {
-    const std::vector<int32_t> depth = informative_depth(pileup, reference);
+    const std::vector<int32_t>& depth = pileup.informative;
     const auto n = static_cast<size_t>(region.end - region.start);
     std::vector<float> against(n, 0);
     std::vector<int32_t> differing(n, 0);

@@ -4,6 +4,7 @@
 
 #include "blocks.h"
 #include "mixture.h"
+#include "walked.h"
 
 namespace baselake::pileup {
 
@@ -21,14 +22,19 @@ struct Prepared {
     Window reference;
 };
 
-inline Prepared prepare(const Alignments& rows, const Contig& contig, const Region& region, const Parameters& parameters) {
-    std::vector<Read> reads = usable_reads(rows, parameters, contig.length, region.start - PADDING, region.end + PADDING, region.mixed);
+// The reference of a region and of all of its reads.
+inline Window window_of(const std::vector<Read>& reads, const Contig& contig, const Region& region) {
     int32_t begin = region.start, end = region.end;
     for (const Read& read : reads) {
         begin = std::min(begin, read.start);
         end = std::max(end, read.end);
     }
-    Window reference(contig.bases, contig.length, begin - PADDING, end + PADDING);
+    return {contig.bases, contig.length, begin - PADDING, end + PADDING};
+}
+
+inline Prepared prepare(const Alignments& rows, const Contig& contig, const Region& region, const Parameters& parameters) {
+    std::vector<Read> reads = usable_reads(rows, parameters, contig.length, region.start - PADDING, region.end + PADDING, region.mixed);
+    Window reference = window_of(reads, contig, region);
     Pileup pileup = pile_up(std::move(reads), reference, parameters);
     return {std::move(pileup), std::move(reference)};
 }
@@ -42,13 +48,35 @@ struct Called {
 class Calling {
   public:
     Calling(const Alignments& rows, const Contig& contig, const Region& region, const Parameters& parameters)
-        : region_(region), parameters_(parameters), most_(most_haplotypes(region.ploidy)), prepared_(prepare(rows, contig, region, parameters)),
+        : Calling(prepare(rows, contig, region, parameters), region, parameters) {}
+
+    // Of a pileup that a device made: reads are without bases and qualities until `bring`.
+    Calling(Prepared prepared, const Region& region, const Parameters& parameters)
+        : region_(region), parameters_(parameters), most_(most_haplotypes(region.ploidy)), prepared_(std::move(prepared)),
           found_(candidates(prepared_.pileup, prepared_.reference, region.mixed ? parameters.min_fraction : 0)) {
         for (const ActiveRegion& active : active_regions(found_, prepared_.pileup, prepared_.reference)) {
             const int32_t reach = active.simple ? 1 : REACH;
             if (active.start - reach < region.end && active.end + reach > region.start) active_.push_back(active);
         }
     }
+
+    // The reads whose bases and qualities the calling looks at, in order: those near a region, and where it may be assembled
+    // near the reference of its assembly.
+    std::vector<int32_t> needed() const {
+        std::vector<uint8_t> marked(pileup().reads.size(), 0);
+        for (ActiveRegion around : active_) {
+            if (!around.simple) {
+                int32_t grown = 0;
+                for (size_t i = around.first; i < around.last; ++i) grown = std::max(grown, std::abs(found_[i].allele.shift()));
+                const int32_t flank = flank_of(ASSEMBLY_FLANK, grown);
+                around.start -= flank;
+                around.end += flank;
+            }
+            each_read_near(pileup(), around, [&](int32_t r) { marked[static_cast<size_t>(r)] = 1; });
+        }
+        return places_of(marked);
+    }
+    void bring(const std::vector<int32_t>& which, const uint8_t* bases, const uint8_t* quality) { baselake::pileup::bring(prepared_.pileup, which, bases, quality); }
 
     // Region by region.
     Called on_cpu() const {

@@ -20,7 +20,9 @@ struct Pileup {
     std::vector<Event> events;   // sorted by allele, then read
     std::vector<int32_t> clips;  // soft clips of good quality that begin or end at a position, by window offset
     std::vector<int32_t> depth;  // fragments over a position, by window offset
+    std::vector<int32_t> informative;        // fragments that say something there, likewise
     int32_t longest = 0;         // reference span of the longest read
+    std::vector<std::vector<char>> brought;  // bases of reads that lay on a device
 
     // First read, in sorted order, that could reach a position.
     size_t first_reaching(int32_t position) const {
@@ -130,28 +132,60 @@ inline std::vector<int32_t> fragment_depth(const std::vector<Read>& reads, const
     return depth;
 }
 
-// The window must hold every read whole.
-inline Pileup pile_up(std::vector<Read> reads, const Window& reference, const Parameters& parameters) {
+// Fragments that say something about each base of the window.
+inline std::vector<int32_t> informative_depth(const std::vector<Read>& reads, const Window& reference) {
+    std::vector<int32_t> depth(static_cast<size_t>(reference.end() - reference.begin()) + 1, 0);
+    for (const Read& read : reads) {
+        read.each_match([&](int32_t position, int32_t offset, int32_t length) {
+            const auto at = static_cast<size_t>(position - reference.begin());
+            ++depth[at];
+            --depth[at + static_cast<size_t>(length)];
+            const uint8_t* quality = read.qual.data() + offset;
+            for (const uint8_t* q = quality; (q = static_cast<const uint8_t*>(std::memchr(q, 0, static_cast<size_t>(quality + length - q)))); ++q) {
+                --depth[at + static_cast<size_t>(q - quality)];
+                ++depth[at + static_cast<size_t>(q - quality) + 1];
+            }
+        });
+    }
+    for (size_t i = 1; i < depth.size(); ++i) depth[i] += depth[i - 1];
+    depth.pop_back();
+    return depth;
+}
+
+// What a read of several operations shows beside single bases; its gaps are moved to the left.
+inline void gaps(Read& read, int32_t index, const Window& reference, std::vector<Event>& events, std::vector<int32_t>& clip_counts) {
+    left_align(read, reference);
+    indels(read, index, reference, events);
+    clips(read, reference, clip_counts);
+}
+
+// A pileup of which nothing is known but its reads. The window must hold every read whole.
+inline Pileup pileup_of(std::vector<Read> reads, const Window& reference) {
     Pileup pileup;
     pileup.reads = std::move(reads);
     pileup.clips.assign(static_cast<size_t>(reference.end() - reference.begin()), 0);
-    for (size_t i = 0; i < pileup.reads.size(); ++i) {
-        Read& read = pileup.reads[i];
-        pileup.longest = std::max(pileup.longest, read.end - read.start);
-        const auto index = static_cast<int32_t>(i);
-        if (read.ops.size() > 1) {
-            left_align(read, reference);
-            indels(read, index, reference, pileup.events);
-            clips(read, reference, pileup.clips);
-        }
-        mismatches(read, index, reference, parameters.min_base_quality, pileup.events);
-    }
-    std::sort(pileup.events.begin(), pileup.events.end(), [](const Event& a, const Event& b) {
+    for (const Read& read : pileup.reads) pileup.longest = std::max(pileup.longest, read.end - read.start);
+    return pileup;
+}
+
+inline void sort_events(std::vector<Event>& events) {
+    std::sort(events.begin(), events.end(), [](const Event& a, const Event& b) {
         if (a.allele.position != b.allele.position) return a.allele.position < b.allele.position;
         if (!(a.allele == b.allele)) return a.allele < b.allele;
         return a.read < b.read;
     });
+}
+
+inline Pileup pile_up(std::vector<Read> reads, const Window& reference, const Parameters& parameters) {
+    Pileup pileup = pileup_of(std::move(reads), reference);
+    for (size_t i = 0; i < pileup.reads.size(); ++i) {
+        const auto index = static_cast<int32_t>(i);
+        if (pileup.reads[i].ops.size() > 1) gaps(pileup.reads[i], index, reference, pileup.events, pileup.clips);
+        mismatches(pileup.reads[i], index, reference, parameters.min_base_quality, pileup.events);
+    }
+    sort_events(pileup.events);
     pileup.depth = fragment_depth(pileup.reads, reference);
+    pileup.informative = informative_depth(pileup.reads, reference);
     return pileup;
 }
 

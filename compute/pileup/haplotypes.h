@@ -113,6 +113,9 @@ inline std::vector<uint64_t> allele_sets(const std::vector<const Candidate*>& ch
     return out;
 }
 
+// Bases of the reference on either side of a region whose alleles change its length by so much at most.
+inline int32_t flank_of(int32_t least, int32_t grown) { return std::max(least, READ_FLANK + 2 * grown + 20); }
+
 // The haplotypes of a region, with at least `least_flank` bases of the reference on either side of it. The same
 // sequence spelled twice keeps the spelling with fewer alleles. At most MAX_HAPLOTYPES, and `most`.
 inline RegionHaplotypes region_haplotypes(const ActiveRegion& region, const std::vector<Candidate>& all,
@@ -130,7 +133,7 @@ inline RegionHaplotypes region_haplotypes(const ActiveRegion& region, const std:
         out.alleles.push_back(c->allele);
         grown = std::max(grown, std::abs(c->allele.shift()));
     }
-    const int32_t flank = std::max(least_flank, READ_FLANK + 2 * grown + 20);
+    const int32_t flank = flank_of(least_flank, grown);
     out.begin = std::max(region.start - flank, reference.begin());
     out.end = std::min(region.end + flank, reference.end());
     for (uint64_t mask : allele_sets(chosen, read_patterns(region, chosen, pileup))) {

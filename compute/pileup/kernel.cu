@@ -1,4 +1,5 @@
-// The pileup's parts for a GPU: where reads differ from the reference (events.h), and genotype likelihoods (genotype.h).
+// The pileup's parts for a GPU: bases and qualities of reads from stored columns (reads.h), where they differ from the
+// reference (events.h), and genotype likelihoods (genotype.h).
 #include "compute/pileup/model.h"
 
 namespace baselake::pileup {
@@ -10,6 +11,29 @@ constexpr int NO_ERROR = -1;
 
 __device__ __forceinline__ int lane_of_warp() { return static_cast<int>(threadIdx.x) % LANES; }
 __device__ __forceinline__ int warp_of_grid() { return static_cast<int>(blockIdx.x) * (THREADS / LANES) + static_cast<int>(threadIdx.x) / LANES; }
+
+// Calls visit(place on the reference, offset in the read, length) for each stretch of aligned bases of a read.
+template <typename Visit> __device__ __forceinline__ void each_match(const int* op_offsets, const int* ops, int read, int position, Visit visit) {
+    int offset = 0;
+    for (int o = op_offsets[read]; o < op_offsets[read + 1]; ++o) {
+        const int kind = ops[o] & 3, length = ops[o] >> 2;
+        if (kind == 0) visit(position, offset, length);
+        if (kind != 1) position += length;
+        if (kind != 2) offset += length;
+    }
+}
+
+// A base that stands beside one of the reference, as `sequences.cpp` stores it: 0 to 2 the next of A, C, G, T in a circle,
+// 3 an N, 4 the base in the higher byte. -1: there is none.
+__device__ __forceinline__ int changed_base(unsigned char there, unsigned code) {
+    constexpr unsigned FOUR = 'A' | 'C' << 8 | 'G' << 16 | static_cast<unsigned>('T') << 24;
+    const unsigned change = code & 0xff;
+    if (change == 3) return 'N';
+    if (change == 4) return static_cast<int>(code >> 8);
+    for (unsigned k = 0; k < 4; ++k)
+        if ((FOUR >> 8 * k & 0xff) == there) return change < 3 ? static_cast<int>(FOUR >> 8 * ((k + change + 1) % 4) & 0xff) : -1;
+    return -1;
+}
 
 // A warp walks a read's operations, its lanes side by side over the bases of each. It is walked twice: COUNTS adds up
 // the depths and counts what differs, otherwise what differs is written, each read in room of its own.
@@ -150,6 +174,93 @@ __device__ __forceinline__ double genotype_cost(const Tables& tables, int table,
 }  // namespace baselake::pileup
 
 using namespace baselake::pileup;
+
+// Writes reads one after the other, as SAM has them, from what a lake stores: bases from the contig and from what differs,
+// qualities from their characters. A warp has a read.
+//
+// stored: of a read four: its first of `kept`, of `places` and `codes`, how many of these it has, its first of `characters`
+//     (-1: it has no qualities).
+// whole: whether all its bases stand in `kept`; otherwise those of I and S do.
+// contig: as it is stored, from `begin`.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    pileup_unfold(const int* start, const int* op_offsets, const int* ops, const int* offsets, const long long* stored, const int* whole,
+                  const unsigned char* kept, const int* places, const unsigned short* codes, const unsigned char* characters,
+                  const unsigned char* contig, int begin, int count, unsigned char* bases, unsigned char* quality, int* wrong) {
+    const int read = warp_of_grid(), lane = lane_of_warp();
+    if (read >= count) return;
+    const int length = offsets[read + 1] - offsets[read];
+    const long long* const own = stored + 4 * static_cast<long long>(read);
+    unsigned char* const text = bases + offsets[read];
+    const unsigned char* taken = kept + own[0];
+    if (whole[read]) {
+        for (int k = lane; k < length; k += LANES) text[k] = taken[k];
+    } else {
+        int position = start[read] - begin, offset = 0;
+        for (int o = op_offsets[read]; o < op_offsets[read + 1]; ++o) {
+            const int kind = ops[o] & 3, n = ops[o] >> 2;
+            if (kind != 2)
+                for (int k = lane; k < n; k += LANES) text[offset + k] = kind == 0 ? contig[position + k] : taken[k];
+            if (kind == 1) taken += n;
+            if (kind != 1) position += n;
+            if (kind != 2) offset += n;
+        }
+    }
+    __syncwarp();
+    bool bad = false;
+    for (long long c = own[1] + lane; c < own[1] + own[2]; c += LANES) {
+        const int base = changed_base(text[places[c]], codes[c]);
+        bad = bad || base < 0;
+        text[places[c]] = static_cast<unsigned char>(base);
+    }
+    __syncwarp();
+    for (int k = lane; k < length; k += LANES) {
+        int q = MISSING_QUALITY;
+        if (own[3] >= 0) {
+            const int character = characters[own[3] + k];
+            q = min(character < 33 ? 0 : character - 33, MAX_QUALITY);
+            if (q < UNINFORMATIVE_QUALITY) q = 0;
+        }
+        quality[offsets[read] + k] = static_cast<unsigned char>(plain_base(text[k]) == 'N' ? 0 : q);
+    }
+    bad = __any_sync(WARP, bad);
+    if (lane == 0) wrong[read] = bad;
+}
+
+// Merges the qualities of mates where they overlap, as `merge_overlap` of reads.h. A warp has a pair.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    pileup_merge(const int* first, const int* second, const int* second_keeps, const int* start, const int* op_offsets, const int* ops,
+                 const int* offsets, const unsigned char* bases, unsigned char* quality, int count) {
+    const int pair = warp_of_grid(), lane = lane_of_warp();
+    if (pair >= count) return;
+    const int a = first[pair], b = second[pair];
+    const bool keeps = second_keeps[pair];
+    each_match(op_offsets, ops, a, start[a], [&](int ap, int ao, int an) {
+        each_match(op_offsets, ops, b, start[b], [&](int bp, int bo, int bn) {
+            for (int p = max(ap, bp) + lane, last = min(ap + an, bp + bn); p < last; p += LANES) {
+                const int at_a = offsets[a] + ao + p - ap, at_b = offsets[b] + bo + p - bp;
+                const int qa = quality[at_a], qb = quality[at_b], apart = abs(qa - qb);
+                const bool agree = plain_base(bases[at_a]) == plain_base(bases[at_b]);
+                const int left = agree ? min(qa + qb, MAX_QUALITY) : apart < UNINFORMATIVE_QUALITY ? 0 : apart;
+                const bool to_b = agree ? keeps : qa <= qb;
+                quality[at_a] = static_cast<unsigned char>(to_b ? 0 : left);
+                quality[at_b] = static_cast<unsigned char>(to_b ? left : 0);
+            }
+        });
+    });
+}
+
+// Copies some reads one after the other, to be taken.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    pileup_gather(const int* which, const int* offsets, const int* targets, const unsigned char* bases, const unsigned char* quality, int count,
+                  unsigned char* out_bases, unsigned char* out_quality) {
+    const int number = warp_of_grid();
+    if (number >= count) return;
+    const int from = offsets[which[number]], to = targets[number], length = targets[number + 1] - to;
+    for (int k = lane_of_warp(); k < length; k += LANES) {
+        out_bases[to + k] = bases[from + k];
+        out_quality[to + k] = quality[from + k];
+    }
+}
 
 // `depth` gets the steps of the depth in fragments (its sums are the depth), `informative` the bases that say something.
 extern "C" __global__ void __launch_bounds__(THREADS)

@@ -1,7 +1,13 @@
-// The constants of genotype likelihoods, for the CPU's kernel and the GPU's.
+// The constants of base qualities and of genotype likelihoods, for the CPU's kernels and the GPU's.
 #pragma once
 
 namespace baselake::pileup {
+
+// Illumina gives quality 2 to read tails it knows nothing about; below this a base takes no part.
+constexpr int UNINFORMATIVE_QUALITY = 6;
+// Two readings of one molecule cannot remove errors made before sequencing (PCR, damage: about 1e-4.5 a base).
+constexpr int MAX_QUALITY = 45;
+constexpr int MISSING_QUALITY = 20;  // where QUAL is '*'
 
 // Errors at one place are not independent (the same motif trips the same chemistry), so the k-th one counts for
 // (1 - 0.03) x 0.83^k + 0.03 of the first: MAQ's dependency model (Li, Ruan and Durbin 2008,

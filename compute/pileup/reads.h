@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "arrays.h"
+#include "model.h"
 
 namespace baselake::pileup {
 
@@ -21,7 +22,7 @@ struct Read {
     int32_t flag;
     int16_t mapq;
     std::vector<Op> ops;
-    std::string_view seq;
+    std::string_view seq;       // its length is right also where its bases lie on a device
     std::vector<uint8_t> qual;  // phred; 0: says nothing (no-call, or counted in the mate)
 
     bool reverse() const { return flag & REVERSE; }
@@ -46,11 +47,6 @@ struct Read {
     }
 };
 
-// Illumina gives quality 2 to read tails it knows nothing about; below this a base takes no part.
-constexpr int UNINFORMATIVE_QUALITY = 6;
-// Two readings of one molecule cannot remove errors made before sequencing (PCR, damage: about 1e-4.5 a base).
-constexpr int MAX_QUALITY = 45;
-constexpr int MISSING_QUALITY = 20;  // where QUAL is '*'
 constexpr int32_t DOWNSAMPLE_WINDOW = 32;
 constexpr int32_t MAX_READ_LENGTH = 1 << 20;
 
@@ -164,9 +160,15 @@ inline void merge_overlap(Read& a, Read& b) {
     });
 }
 
-// Numbers the templates and merges the qualities of overlapping mates. A supplementary alignment, of which only a circle's
-// ends have any, covers other bases than its read does: it stays by itself.
-inline void pair_mates(std::vector<Read>& reads, const Alignments& rows) {
+// Mates that may cover the same bases, in the order of reads.
+struct Overlap {
+    int32_t first, second;
+};
+
+// Numbers the templates and tells which mates overlap. A supplementary alignment, of which only a circle's ends have any,
+// covers other bases than its read does: it stays by itself.
+inline std::vector<Overlap> pair_mates(std::vector<Read>& reads, const Alignments& rows) {
+    std::vector<Overlap> overlaps;
     std::vector<std::tuple<uint64_t, bool, int32_t>> by_name(reads.size());
     for (size_t i = 0; i < reads.size(); ++i) {
         by_name[i] = {reads[i].hash, (reads[i].flag & SUPPLEMENTARY) != 0, static_cast<int32_t>(i)};
@@ -181,19 +183,19 @@ inline void pair_mates(std::vector<Read>& reads, const Alignments& rows) {
         const bool mates = ((a.flag ^ b.flag) & (FIRST | LAST)) == (FIRST | LAST);
         if (!mates || rows.name[a.row] != rows.name[b.row]) continue;
         b.fragment = a.fragment;
-        if (b.start < a.end) merge_overlap(a, b);
+        if (b.start < a.end) overlaps.push_back({first, second});
         ++k;
     }
+    return overlaps;
 }
 
 // Whether an alignment ends where its contig does: of a circular genome its read may go on at the other end, where its
 // other part is aligned.
 inline bool at_an_end(int32_t start, int64_t end, int32_t contig_length) { return start == 0 || end == contig_length; }
 
-// Every usable read that overlaps [start, end), sorted by start and then by what the read itself is. `mixed` is as of a
-// Region: such genomes are circles, and what lies over the origin is two alignments, one of them supplementary.
-inline std::vector<Read> usable_reads(const Alignments& rows, const Parameters& parameters, int32_t contig_length,
-                                      int32_t start, int32_t end, bool mixed) {
+// Every usable read that overlaps [start, end), without qualities. `mixed` is as of a Region: such genomes are circles, and
+// what lies over the origin is two alignments, one of them supplementary.
+inline std::vector<Read> choose_reads(const Alignments& rows, const Parameters& parameters, int32_t contig_length, int32_t start, int32_t end, bool mixed) {
     constexpr int32_t EXCLUDED = UNMAPPED | SECONDARY | VENDOR_FAILED | DUPLICATE;
     std::vector<Read> reads;
     for (int64_t row = 0; row < rows.rows; ++row) {
@@ -206,9 +208,9 @@ inline std::vector<Read> usable_reads(const Alignments& rows, const Parameters& 
         Read read{};
         if (!parse_cigar(rows.cigar[row], read.ops, read_bases, reference_bases)) continue;
         read.seq = rows.seq[row];
-        const std::string_view qual = rows.qual[row];
+        const size_t qualities = rows.qual[row].size();
         if (static_cast<int64_t>(read.seq.size()) != read_bases || read_bases > MAX_READ_LENGTH) continue;
-        if (!qual.empty() && qual.size() != read.seq.size()) continue;
+        if (qualities && qualities != read.seq.size()) continue;
         if (rows.start[row] + reference_bases > contig_length) continue;
         if (supplementary && !at_an_end(rows.start[row], rows.start[row] + reference_bases, contig_length)) continue;
         read.row = row;
@@ -218,20 +220,44 @@ inline std::vector<Read> usable_reads(const Alignments& rows, const Parameters& 
         read.flag = rows.flag[row];
         read.mapq = rows.mapq[row];
         read.hash = name_hash(rows.name[row]);
-        read.qual = phred(qual, read.seq);
         reads.push_back(std::move(read));
     }
+    return reads;
+}
+
+// Whether one read stands before another by all but their bases and operations.
+inline std::tuple<int32_t, uint64_t, int32_t, int32_t, int16_t> place_of(const Read& read) {
+    return {read.start, read.hash, read.flag, read.end, read.mapq};
+}
+
+// Sorts reads by start and then by what they are. Of reads whose bases are not there these do not tell (`tied_reads`).
+inline void order_reads(std::vector<Read>& reads, const Alignments& rows) {
     std::sort(reads.begin(), reads.end(), [&](const Read& a, const Read& b) {
-        if (a.start != b.start) return a.start < b.start;
-        if (a.hash != b.hash) return a.hash < b.hash;
-        if (a.flag != b.flag) return a.flag < b.flag;
-        if (a.end != b.end) return a.end < b.end;
-        if (a.mapq != b.mapq) return a.mapq < b.mapq;
-        if (int order = a.seq.compare(b.seq)) return order < 0;
-        return rows.cigar[a.row] < rows.cigar[b.row];
+        if (const auto x = place_of(a), y = place_of(b); x != y) return x < y;
+        if (a.seq.data() && b.seq.data())
+            if (int order = a.seq.compare(b.seq)) return order < 0;
+        if (int order = rows.cigar[a.row].compare(rows.cigar[b.row])) return order < 0;
+        return a.row < b.row;  // the same record twice
     });
+}
+
+// Of sorted reads those whose order hangs on their bases or operations: a file that holds the same record twice has some.
+inline std::vector<int32_t> tied_reads(const std::vector<Read>& reads) {
+    std::vector<int32_t> tied;
+    for (size_t i = 0; i < reads.size(); ++i)
+        if ((i > 0 && place_of(reads[i - 1]) == place_of(reads[i])) || (i + 1 < reads.size() && place_of(reads[i + 1]) == place_of(reads[i])))
+            tied.push_back(static_cast<int32_t>(i));
+    return tied;
+}
+
+// Usable reads in order, with their qualities; mates that overlap count once.
+inline std::vector<Read> usable_reads(const Alignments& rows, const Parameters& parameters, int32_t contig_length, int32_t start, int32_t end, bool mixed) {
+    std::vector<Read> reads = choose_reads(rows, parameters, contig_length, start, end, mixed);
+    order_reads(reads, rows);
     downsample(reads, mixed ? parameters.max_mixed_depth : parameters.max_depth);
-    pair_mates(reads, rows);
+    const std::vector<Overlap> overlaps = pair_mates(reads, rows);
+    for (Read& read : reads) read.qual = phred(rows.qual[read.row], read.seq);
+    for (const Overlap& pair : overlaps) merge_overlap(reads[static_cast<size_t>(pair.first)], reads[static_cast<size_t>(pair.second)]);
     return reads;
 }
 

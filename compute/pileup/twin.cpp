@@ -35,6 +35,7 @@ Alignments alignments(const py::dict& columns) {
     out.cigar = text(columns, "cigar", out.rows);
     out.seq = text(columns, "seq", out.rows);
     out.qual = text(columns, "qual", out.rows);
+    if (columns.contains("resident")) out.seq.bytes = out.qual.bytes = nullptr;
     out.name = text(columns, "name", out.rows);
     return out;
 }
@@ -128,9 +129,34 @@ py::dict call(const py::dict& columns, const In<uint8_t>& bases, int32_t start, 
     return called_columns(called);
 }
 
+// Operations as length x 4 and M 0, I or S 1, D or N 2.
+std::vector<int32_t> packed_ops(const Read& read) {
+    std::vector<int32_t> ops;
+    for (const Op& op : read.ops) ops.push_back(op.length << 2 | (op.kind == 'M' ? 0 : op.kind == 'D' || op.kind == 'N' ? 2 : 1));
+    return ops;
+}
+
+// Usable reads as the kernels of a GPU take them.
+py::dict flat_columns(const std::vector<Read>& reads) {
+    py::dict out;
+    out["start"] = column<int32_t>(reads, [](const Read& r) { return r.start; });
+    out["end"] = column<int32_t>(reads, [](const Read& r) { return r.end; });
+    out["fragment"] = column<int32_t>(reads, [](const Read& r) { return r.fragment; });
+    out["ops"] = ragged<int32_t>(reads, packed_ops);
+    return out;
+}
+
+// The plain reference they lie on, from `begin`.
+void set_reference(py::dict& out, const Window& reference) {
+    out["begin"] = reference.begin();
+    const std::string window = reference.slice(reference.begin(), reference.end());
+    out["reference"] = to_numpy(std::vector<uint8_t>(window.begin(), window.end()));
+}
+
 // The stages for Python; each is asked for once, in order.
 class StagedCalling {
   public:
+    explicit StagedCalling(Calling&& calling) : calling_(std::move(calling)) {}
     StagedCalling(py::dict columns, In<uint8_t> bases, int32_t start, int32_t end, int ploidy, const py::dict& given)
         : columns_(std::move(columns)), bases_(std::move(bases)) {
         const Alignments rows = alignments(columns_);
@@ -198,6 +224,104 @@ class StagedCalling {
     std::optional<Calling> calling_;
 };
 
+// The pileup of reads that lie on a device, for Python; each step is asked for once, in order.
+class WalkedCalling {
+  public:
+    WalkedCalling(py::dict columns, In<uint8_t> bases, int32_t start, int32_t end, int ploidy, const py::dict& given)
+        : columns_(std::move(columns)), bases_(std::move(bases)), rows_(alignments(columns_)), contig_(contig_of(bases_)),
+          region_(region_of(start, end, ploidy)), parameters_(parameters(given)) {
+        py::gil_scoped_release release;
+        reads_ = choose_reads(rows_, parameters_, contig_.length, region_.start - PADDING, region_.end + PADDING, region_.mixed);
+        order_reads(reads_, rows_);
+        tied_ = tied_reads(reads_);
+        if (tied_.empty()) selected();
+    }
+    // The reads whose order hangs on their bases.
+    py::dict tied() const {
+        std::vector<Read> some;
+        for (int32_t r : tied_) some.push_back(reads_[static_cast<size_t>(r)]);
+        return placed(some);
+    }
+    // Takes the bases of these, one read after the other.
+    void untie(const In<uint8_t>& bases) {
+        const char* at = reinterpret_cast<const char*>(bases.data());
+        for (int32_t r : tied_) {
+            std::string_view& seq = reads_[static_cast<size_t>(r)].seq;
+            seq = {at, seq.size()};
+            at += seq.size();
+        }
+        order_reads(reads_, rows_);
+        for (Read& read : reads_) read.seq = {nullptr, read.seq.size()};
+        selected();
+    }
+    // The reads before their gaps are moved, the plain reference from `begin`, and which of the reads overlap.
+    py::dict reads() const {
+        py::dict out = placed(reads_);
+        set_reference(out, *reference_);
+        out["first"] = column<int32_t>(overlaps_, [](const Overlap& o) { return o.first; });
+        out["second"] = column<int32_t>(overlaps_, [](const Overlap& o) { return o.second; });
+        out["second_keeps"] = column<int32_t>(overlaps_, [&](const Overlap& o) { return reads_[static_cast<size_t>(o.first)].hash & 1; });
+        out["several"] = to_numpy(std::vector<int32_t>(several_));
+        return out;
+    }
+    // Takes bases and qualities of the reads of several operations; gives the operations of all as they are then.
+    py::tuple realigned(const In<uint8_t>& bases, const In<uint8_t>& quality) {
+        {
+            py::gil_scoped_release release;
+            pileup_ = pileup_of(std::move(reads_), *reference_);
+            bring(pileup_, several_, bases.data(), quality.data());
+            collect_gaps(pileup_, several_, *reference_);
+        }
+        return ragged<int32_t>(pileup_.reads, packed_ops);
+    }
+    // Takes what the walk found; gives the reads that the calling needs.
+    py::array_t<int32_t> walked(const In<int32_t>& depth, const In<int32_t>& informative, const In<int32_t>& numbers, const In<int32_t>& position,
+                                const In<uint8_t>& base, const In<uint8_t>& quality) {
+        {
+            py::gil_scoped_release release;
+            add_walked(pileup_, {{depth.data(), depth.data() + depth.size()}, {informative.data(), informative.data() + informative.size()},
+                                 numbers.data(), position.data(), base.data(), quality.data()});
+            calling_.emplace(Prepared{std::move(pileup_), std::move(*reference_)}, region_, parameters_);
+            needed_ = calling_->needed();
+        }
+        return to_numpy(std::vector<int32_t>(needed_));
+    }
+    // Takes bases and qualities of these; the rest is as of any calling.
+    StagedCalling calling(const In<uint8_t>& bases, const In<uint8_t>& quality) {
+        calling_->bring(needed_, bases.data(), quality.data());
+        return StagedCalling(std::move(*calling_));
+    }
+
+  private:
+    // Which of the table's rows reads are, and where they lie.
+    static py::dict placed(const std::vector<Read>& reads) {
+        py::dict out = flat_columns(reads);
+        out["row"] = column<int64_t>(reads, [](const Read& r) { return r.row; });
+        out["length"] = column<int32_t>(reads, [](const Read& r) { return r.seq.size(); });
+        return out;
+    }
+    void selected() {
+        downsample(reads_, region_.mixed ? parameters_.max_mixed_depth : parameters_.max_depth);
+        overlaps_ = pair_mates(reads_, rows_);
+        reference_.emplace(window_of(reads_, contig_, region_));
+        several_ = several(reads_);
+    }
+
+    py::dict columns_;
+    In<uint8_t> bases_;
+    Alignments rows_;
+    Contig contig_;
+    Region region_;
+    Parameters parameters_;
+    std::vector<Read> reads_;
+    std::vector<Overlap> overlaps_;
+    std::vector<int32_t> tied_;
+    std::optional<Window> reference_;
+    std::vector<int32_t> several_, needed_;
+    Pileup pileup_;
+    std::optional<Calling> calling_;
+};
+
 py::dict triage(const py::dict& columns, const In<uint8_t>& bases, int32_t start, int32_t end, const py::dict& given) {
     const Alignments rows = alignments(columns);
     const Parameters limits = parameters(given);
@@ -236,26 +360,15 @@ py::dict events(const py::dict& columns, const In<uint8_t>& bases, int32_t start
     return out;
 }
 
-// Usable reads in order, as the kernel of a GPU takes them; operations as length x 4 and M 0, I or S 1, D or N 2.
+// Usable reads in order, with what the CPU's walk says of them.
 py::dict flat_reads(const py::dict& columns, const In<uint8_t>& bases, int32_t start, int32_t end, const py::dict& given) {
     const Prepared prepared = prepare(alignments(columns), contig_of(bases), Region{start, end, 2}, parameters(given));
     const std::vector<Read>& reads = prepared.pileup.reads;
-    const auto packed = [](const Read& read) {
-        std::vector<int32_t> ops;
-        for (const Op& op : read.ops) ops.push_back(op.length << 2 | (op.kind == 'M' ? 0 : op.kind == 'D' || op.kind == 'N' ? 2 : 1));
-        return ops;
-    };
-    py::dict out;
-    out["start"] = column<int32_t>(reads, [](const Read& r) { return r.start; });
-    out["end"] = column<int32_t>(reads, [](const Read& r) { return r.end; });
-    out["fragment"] = column<int32_t>(reads, [](const Read& r) { return r.fragment; });
-    out["ops"] = ragged<int32_t>(reads, packed);
+    py::dict out = flat_columns(reads);
+    set_reference(out, prepared.reference);
     out["bases"] = ragged<uint8_t>(reads, [](const Read& r) { return r.seq; });
     out["quality"] = ragged<uint8_t>(reads, [](const Read& r) -> const std::vector<uint8_t>& { return r.qual; });
-    out["begin"] = prepared.reference.begin();
-    const std::string window = prepared.reference.slice(prepared.reference.begin(), prepared.reference.end());
-    out["reference"] = to_numpy(std::vector<uint8_t>(window.begin(), window.end()));
-    out["informative"] = to_numpy(informative_depth(prepared.pileup, prepared.reference));
+    out["informative"] = to_numpy(std::vector<int32_t>(prepared.pileup.informative));
     out["depth"] = to_numpy(std::vector<int32_t>(prepared.pileup.depth));
     return out;
 }
@@ -294,6 +407,14 @@ PYBIND11_MODULE(_twin, module) {
         .def("compared", &StagedCalling::compared)
         .def("aligned", &StagedCalling::aligned)
         .def("compared_again", &StagedCalling::compared_again);
+    py::class_<WalkedCalling>(module, "WalkedCalling")
+        .def(py::init<py::dict, In<uint8_t>, int32_t, int32_t, int, const py::dict&>())
+        .def("tied", &WalkedCalling::tied)
+        .def("untie", &WalkedCalling::untie)
+        .def("reads", &WalkedCalling::reads)
+        .def("realigned", &WalkedCalling::realigned)
+        .def("walked", &WalkedCalling::walked)
+        .def("calling", &WalkedCalling::calling);
     module.def("triage", &triage);
     // The parts of the model that reference.py spells out, for the tests that hold the two together.
     module.def("events", &events);

@@ -1,28 +1,27 @@
-"""The walk along reads on a GPU: depths, and every base that differs from the reference."""
+"""The walk along reads on a GPU: what a lake stores of them becomes reads, mates that overlap count once, and depths
+and every base that differs from the reference are found. Bases and qualities stay there but for those asked for.
+"""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from baselake.compute.device import Gpu, Work, in_batches
+from baselake.compute.device import Gpu, Work
 from baselake.compute.pileup.launch import THREADS
-
-_READ_BYTES = 40
+from baselake.compute.pileup.resident import DeviceAlignments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FlatReads:
+class ReadPlaces:
     """Usable reads, sorted by start, and the reference they lie on.
 
     Attributes:
         start: int32, 0-based, of the aligned bases.
         end: int32.
         fragment: int32, the first read of the same template.
-        ops: offsets by read and int32 operations: length x 4, and below it M 0, I or S 1, D or N 2.
-        bases: offsets by read and ASCII, any case.
-        quality: uint8 phred of each base; 0: it says nothing.
+        offsets: int32 [reads + 1], bases of each in `Walk`'s arrays.
         reference: uint8, A, C, G, T or N, from `begin`; it holds every read whole.
         begin: its first base, 0-based.
     """
@@ -30,9 +29,7 @@ class FlatReads:
     start: npt.NDArray[np.int32]
     end: npt.NDArray[np.int32]
     fragment: npt.NDArray[np.int32]
-    ops: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
-    bases: tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]
-    quality: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.int32]
     reference: npt.NDArray[np.uint8]
     begin: int
 
@@ -44,97 +41,123 @@ class Walked:
     Attributes:
         depth: int32 by base of the reference: fragments over it, overlapping mates once.
         informative: int32 by base of the reference: aligned bases whose quality is not 0.
+        numbers: int32 by read: bases that differ.
         position: int32, 0-based, of each base that differs, read by read and along each.
         base: uint8 ASCII, what the read has there.
         quality: uint8 phred of it.
-        read: int32, which read.
     """
 
     depth: npt.NDArray[np.int32]
     informative: npt.NDArray[np.int32]
+    numbers: npt.NDArray[np.int32]
     position: npt.NDArray[np.int32]
     base: npt.NDArray[np.uint8]
     quality: npt.NDArray[np.uint8]
-    read: npt.NDArray[np.int32]
 
 
-def gpu_walk(gpu: Gpu, reads: FlatReads, *, least_quality: int) -> Walked:
-    """Depths, and substitutions of at least a quality; insertions and deletions are not looked at.
+Ops = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
+"""Offsets by read and int32 operations: length x 4, and below it M 0, I or S 1, D or N 2."""
 
-    Raises:
-        DeviceLostError: the device fails.
+Texts = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+"""Bases, ASCII, and qualities, phred (0: it says nothing), of reads one after the other."""
+
+
+class Walk:
+    """Reads of a part of a contig on a device, on one stream; steps are done in order.
+
+    Args:
+        gpu: the device.
+        work: the stream.
+        reads: where they lie.
+        bases: uint8 on the device, read after read; left as it is where `unfold` writes it.
+        quality: likewise, phred; 0: it says nothing.
     """
-    length, count = len(reads.reference), len(reads.start)
-    steps, informative = np.zeros(length + 1, np.int32), np.zeros(length + 1, np.int32)
-    numbers = np.zeros(count, np.int32)
 
-    def counting(work: Work, first: int, end: int) -> Callable[[], None]:
-        start, *arguments = _arguments(work, reads, first, end, least_quality)
-        # Of the mate that came before, so that a batch needs no read but its own.
-        second = reads.fragment[first:end] != np.arange(first, end)
-        mates = (reads.end[first:end], reads.end[reads.fragment[first:end]], second.astype(np.int32))
+    def __init__(self, gpu: Gpu, work: Work, reads: ReadPlaces, bases: Any, quality: Any) -> None:
+        self._gpu, self._work, self._reads = gpu, work, reads
+        self._bases, self._quality = bases, quality
+        self._start, self._offsets = work.put(reads.start), work.put(reads.offsets)
+
+    def unfold(
+        self, alignments: DeviceAlignments, rows: npt.NDArray[np.int64], ops: Ops
+    ) -> npt.NDArray[np.int32]:
+        """Writes bases and qualities of rows; gives what is wrong with each, once it is waited for."""
+        work, begin, length = self._work, self._reads.begin, len(self._reads.reference)
+        contig = alignments.contig[begin : begin + length]
+        wrong = work.empty(max(1, len(rows)), np.int32)
+        self._run(
+            "pileup_unfold",
+            len(rows),
+            self._start,
+            *map(work.put, ops),
+            self._offsets,
+            work.put(alignments.stored[rows].ravel()),
+            work.put(alignments.whole[rows]),
+            alignments.kept,
+            alignments.places,
+            alignments.codes,
+            alignments.characters,
+            work.put(contig),
+            np.int32(begin),
+            np.int32(len(rows)),
+            self._bases,
+            self._quality,
+            wrong,
+        )
+        return work.take(wrong)[: len(rows)]
+
+    def merge(self, first: npt.NDArray, second: npt.NDArray, second_keeps: npt.NDArray, ops: Ops) -> None:
+        """Mates that overlap, int32 each: their qualities become those of one reading, on one of the two."""
+        put = self._work.put
+        mates = (put(column) for column in (first, second, second_keeps))
+        places = (self._start, *map(put, ops), self._offsets)
+        self._run(
+            "pileup_merge", len(first), *mates, *places, self._bases, self._quality, np.int32(len(first))
+        )
+
+    def gather(self, which: npt.NDArray[np.int32]) -> Texts:
+        """Bases and qualities of some reads, there once they are waited for."""
+        work, offsets = self._work, self._reads.offsets
+        targets = np.concatenate(([0], np.cumsum(np.diff(offsets)[which]))).astype(np.int32)
+        out = [work.empty(max(1, int(targets[-1])), np.uint8) for _ in range(2)]
+        places = (work.put(which), self._offsets, work.put(targets))
+        self._run(
+            "pileup_gather", len(which), *places, self._bases, self._quality, np.int32(len(which)), *out
+        )
+        bases, quality = (work.take(array)[: int(targets[-1])] for array in out)
+        return bases, quality
+
+    def walk(self, ops: Ops, least_quality: int) -> Walked:
+        """Depths, and substitutions of at least a quality; insertions and deletions are not looked at. It waits."""
+        work, reads = self._work, self._reads
+        count, length = len(reads.start), len(reads.reference)
+        put_ops = [work.put(array) for array in ops]
+        numbers = (np.int32(reads.begin), np.int32(least_quality), np.int32(count))
+        shared = (*put_ops, self._offsets, self._bases, self._quality, work.put(reads.reference), *numbers)
+        second = (reads.fragment != np.arange(count)).astype(np.int32)
+        mates = (work.put(column) for column in (reads.end, reads.end[reads.fragment], second))
         sums = [work.put(np.zeros(length + 1, np.int32)) for _ in range(2)]
-        differences = work.empty(end - first, np.int32)
-        ends = (work.put(column) for column in mates)
-        _run(gpu, work, "pileup_count", end - first, start, *ends, *arguments, *sums, differences)
-        found = [work.take(array) for array in (*sums, differences)]
+        differing = work.empty(max(1, count), np.int32)
+        self._run("pileup_count", count, self._start, *mates, *shared, *sums, differing)
+        steps, informative, found = (work.take(array) for array in (*sums, differing))
+        work.wait()
+        ends = np.concatenate(([0], np.cumsum(found[:count])))
+        total = int(ends[-1])
+        out = [work.empty(max(1, total), kind) for kind in (np.int32, np.uint8, np.uint8)]
+        self._run(
+            "pileup_differences", count, self._start, *shared, work.put(ends[:-1].astype(np.int32)), *out
+        )
+        position, base, quality = (work.take(array)[:total] for array in out)
+        work.wait()
+        return Walked(
+            depth=np.cumsum(steps, dtype=np.int32)[:-1],
+            informative=informative[:-1].copy(),
+            numbers=found[:count].copy(),
+            position=position,
+            base=base,
+            quality=quality,
+        )
 
-        def take() -> None:
-            np.add(steps, found[0], out=steps)
-            np.add(informative, found[1], out=informative)
-            numbers[first:end] = found[2]
-
-        return take
-
-    sizes: npt.NDArray[np.int64] = _READ_BYTES + 2 * np.diff(reads.bases[0]).astype(np.int64)
-    if count:
-        # A batch has its own copy of the reference's arrays: it shall be worth that.
-        sizes[0] += 9 * length
-    in_batches(gpu, sizes, counting)
-    begins = np.concatenate(([0], np.cumsum(numbers)))
-    total = int(begins[-1])
-    position, base, quality = np.zeros(total, np.int32), np.zeros(total, np.uint8), np.zeros(total, np.uint8)
-
-    def writing(work: Work, first: int, end: int) -> Callable[[], None]:
-        low, high = int(begins[first]), int(begins[end])
-        arguments = _arguments(work, reads, first, end, least_quality)
-        room = work.put((begins[first:end] - low).astype(np.int32))
-        out = [work.empty(max(1, high - low), kind) for kind in (np.int32, np.uint8, np.uint8)]
-        _run(gpu, work, "pileup_differences", end - first, *arguments, room, *out)
-        found = [work.take(array) for array in out]
-
-        def take() -> None:
-            position[low:high], base[low:high], quality[low:high] = (part[: high - low] for part in found)
-
-        return take
-
-    in_batches(gpu, sizes + 6 * numbers, writing)
-    return Walked(
-        depth=np.cumsum(steps, dtype=np.int32)[:-1],
-        informative=informative[:-1],
-        position=position,
-        base=base,
-        quality=quality,
-        read=np.repeat(np.arange(count, dtype=np.int32), numbers),
-    )
-
-
-def _arguments(work: Work, reads: FlatReads, first: int, end: int, least_quality: int) -> list[object]:
-    """The reads [first, end) as both kernels take them, from their starts to their number."""
-    op_offsets, base_offsets = reads.ops[0][first : end + 1], reads.bases[0][first : end + 1]
-    bases = slice(int(base_offsets[0]), int(base_offsets[-1]))
-    arrays = (
-        reads.start[first:end],
-        op_offsets - op_offsets[0],
-        reads.ops[1][op_offsets[0] : op_offsets[-1]],
-        base_offsets - base_offsets[0],
-        reads.bases[1][bases],
-        reads.quality[bases],
-        reads.reference,
-    )
-    numbers = (reads.begin, least_quality, end - first)
-    return [*(work.put(array) for array in arrays), *(np.int32(number) for number in numbers)]
-
-
-def _run(gpu: Gpu, work: Work, name: str, reads: int, *arguments: object) -> None:
-    work.run(gpu.kernel("pileup", name), -(-reads * 32 // THREADS), THREADS, *arguments)
+    def _run(self, name: str, warps: int, *arguments: object) -> None:
+        if warps:
+            self._work.run(self._gpu.kernel("pileup", name), -(-warps * 32 // THREADS), THREADS, *arguments)

@@ -19,6 +19,9 @@ def decode(
     starts: np.ndarray,
     contig: np.ndarray,
 ) -> Built: ...
+def parts(
+    streams: Sequence[bytes], cigar_offsets: np.ndarray, cigar: np.ndarray
+) -> tuple[np.ndarray, ...]: ...
 def differences(
     seq_offsets: np.ndarray,
     seq: np.ndarray,

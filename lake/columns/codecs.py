@@ -16,7 +16,7 @@ import baselake.lake.columns._names as _names
 import baselake.lake.columns._sequences as _sequences
 import baselake.lake.columns._tags as _tags
 from baselake.lake.arrays import valid_rows
-from baselake.lake.columns.streams import join, split
+from baselake.lake.columns.streams import PlacedStream, join, last_of, split
 
 _Buffers = tuple[np.ndarray, np.ndarray]
 
@@ -48,6 +48,42 @@ class ContigBases:
     digest: str
     contig: str
     bases: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextParts:
+    """A block of texts as it is stored.
+
+    Attributes:
+        lengths: int64, characters of each row; 0 for NULL.
+        packed: the characters of all rows as one byte stream, or where that is.
+    """
+
+    lengths: np.ndarray
+    packed: bytes | PlacedStream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceParts:
+    """What the bases of a block's rows are made of: the contig and what differs from it.
+
+    Attributes:
+        lengths: int32, bases of each row.
+        whole: uint8, 1 where all bases of the row are in `kept`, 0 where those of I and S are.
+        kept: uint8, bases.
+        kept_at: int64, the first of each row in it.
+        change_at: int64 [rows + 1], the first of each row in `places` and `codes`.
+        places: int32, where in its read a base differs from the contig's.
+        codes: uint16: 0 to 2 the next of A, C, G, T in a circle, 3 an N, 4 the base in the higher byte.
+    """
+
+    lengths: np.ndarray
+    whole: np.ndarray
+    kept: np.ndarray
+    kept_at: np.ndarray
+    change_at: np.ndarray
+    places: np.ndarray
+    codes: np.ndarray
 
 
 SAMPLE_BASES = 1 << 16  # that tell whether bases repeat
@@ -176,6 +212,55 @@ def decode_sequences(block: bytes, placement: Placement | None, contig: ContigBa
         [_unkept(whole), _unkept(inserted), *others], *cigars, placement.starts, contig.bases
     )
     return _column(built, validity, pa.string())
+
+
+def text_parts(block: bytes) -> TextParts:
+    """A block of `encode_texts`, its characters still packed."""
+    _, (_, lengths, data) = split(block)
+    return TextParts(lengths=_entropy.unpack_numbers(lengths), packed=data)
+
+
+def placed_text_parts(beginning: bytes, path: str, at: int) -> TextParts | None:
+    """A block of `encode_texts` of which only the beginning was read; None where that does not do.
+
+    Args:
+        beginning: of the block.
+        path: of the file that it is in.
+        at: where in it.
+    """
+    try:
+        (_, lengths), place, size = last_of(beginning)
+        head = beginning[place : place + size]
+        if _entropy.coded_parts(head) is None:
+            return None
+    except ValueError:  # it is longer, or damaged: who reads it whole will tell
+        return None
+    stream = PlacedStream(head=head, path=path, at=at + place, size=size)
+    return TextParts(lengths=_entropy.unpack_numbers(lengths), packed=stream)
+
+
+def sequence_parts(block: bytes, cigars: pa.Array | None) -> SequenceParts:
+    """A block of `encode_bases` or `encode_sequences`, not put together; the latter needs the CIGARs of its rows."""
+    rows, streams = split(block)
+    if streams[0]:
+        whole, inserted, others = streams[2:4], streams[4:6], streams[6:]
+        assert cigars is not None
+        made = _sequences.parts([_unkept(whole), _unkept(inserted), *others], *_buffers(cigars))
+        return SequenceParts(**dict(zip(SequenceParts.__slots__, made, strict=True)))
+    lengths = _entropy.unpack_numbers(streams[2])
+    ends = np.cumsum(lengths)
+    kept = np.frombuffer(_unkept(streams[3:]), np.uint8)
+    if rows and ends[-1] != len(kept):
+        raise ValueError("a block has other bytes than its lengths say")
+    return SequenceParts(
+        lengths=lengths.astype(np.int32),
+        whole=np.ones(rows, np.uint8),
+        kept=kept,
+        kept_at=ends - lengths,
+        change_at=np.zeros(rows + 1, np.int64),
+        places=np.zeros(0, np.int32),
+        codes=np.zeros(0, np.uint16),
+    )
 
 
 def encode_tags(tags: pa.Array, bases: pa.Array, placement: Placement | None, contig: ContigBases) -> bytes:

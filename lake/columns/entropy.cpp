@@ -35,6 +35,12 @@ PYBIND11_MODULE(_entropy, module) {
             return unpack_bytes(in);
         }));
     });
+    module.def("unpacked_size", [](const py::buffer& packed) {
+        const py::buffer_info info = packed.request();
+        Reader in(view(info));
+        in.byte();
+        return checked_length(in.number());
+    });
     module.def("coded_parts", [](const py::buffer& packed) -> py::object {
         const py::buffer_info info = packed.request();
         const std::string_view whole = view(info);

@@ -1,9 +1,13 @@
 """Rows of stored files, their coded columns decoded: any rows, wherever they lie, each block as often as it must be."""
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from io import RawIOBase
 from itertools import pairwise
 
 import numpy as np
@@ -11,18 +15,50 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from baselake.errors import LakeError, StorageError
-from baselake.lake.arrays import one_string, rows_at
+from baselake.lake.arrays import integers, one_string, rows_at
 from baselake.lake.columns import codecs
 from baselake.lake.columns.blocks import numbers_of, plain
-from baselake.lake.columns.codecs import NO_CONTIG, ContigBases, Placement
+from baselake.lake.columns.codecs import NO_CONTIG, ContigBases, Placement, SequenceParts, TextParts
+from baselake.lake.columns.pages import Read, value_places
 from baselake.lake.fasta import References
 from baselake.lake.location import key_of, open_location, reading, stored_location
-from baselake.lake.schema import CODED
+from baselake.lake.schema import BLOCK_ROW, CODED
 
 # Of decoded columns and of values read, in memory: some dozen blocks.
 _CACHE_BYTES = 96 << 20
 _OPEN_FILES = 32
+_BEGINNING = 64 << 10  # of a block whose stream lies elsewhere: lengths, and the tables of its coder
 _FEW_RUNS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodedBlock:
+    """Bases and qualities of a block's rows, not decoded.
+
+    Attributes:
+        sequences: the parts of its bases.
+        contig: what they are put together with; `NO_CONTIG`: nothing.
+        qualities: lengths and characters.
+    """
+
+    sequences: SequenceParts
+    contig: ContigBases
+    qualities: TextParts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodedRows:
+    """Where bases and qualities of rows stand in blocks.
+
+    Attributes:
+        blocks: each once.
+        block: int64, which of them a row is in.
+        row: int64, its place there.
+    """
+
+    blocks: tuple[CodedBlock, ...]
+    block: np.ndarray
+    row: np.ndarray
 
 
 class BlockReader:
@@ -72,18 +108,55 @@ class BlockReader:
         back[order] = np.arange(len(order))
         return whole.take(pa.array(back))
 
+    def coded(
+        self, files: pa.Array, rows: np.ndarray, block_rows: np.ndarray, *, placed: bool = False
+    ) -> CodedRows:
+        """Bases and qualities of alignments anywhere in the lake, for who decodes them elsewhere.
+
+        Other arguments and errors are those of `rows`.
+
+        Args:
+            placed: leave qualities in their file and tell where they are, where that is a plain file of this machine.
+        """
+        names, numbers = _numbered(files)
+        places = np.stack((numbers.astype(np.int64), rows - block_rows))
+        heads, block = np.unique(places, axis=1, return_inverse=True)
+        blocks = tuple(self._coded(names[number], head, placed) for number, head in heads.T.tolist())
+        return CodedRows(blocks=blocks, block=block.reshape(-1), row=block_rows)
+
+    def _coded(self, path: str, head: int, placed: bool) -> CodedBlock:
+        with _damage_told(path, head, "seq"):
+            block = self._value(path, head, CODED["seq"])
+            placement, contig = self._compared(path, head, block)
+            sequences = codecs.sequence_parts(block, placement and placement.cigars)
+        with _damage_told(path, head, "qual"):
+            qualities = self._placed(path, head) if placed else None
+            if qualities is None:
+                qualities = codecs.text_parts(self._value(path, head, CODED["qual"]))
+        return CodedBlock(sequences=sequences, contig=contig, qualities=qualities)
+
+    def _placed(self, path: str, head: int) -> TextParts | None:
+        location = stored_location(path)
+        if _elsewhere(location):
+            return None
+        with self._reading(path) as file, open(location, "rb", buffering=0) as plain:
+            group, offset = file.place(head)
+            key = path, group, "places"
+            places = self._kept.get(key)
+            if places is None:
+                places = file.value_places(group, CODED["qual"], partial(_read_at, plain))
+                self._kept.put(key, places, 100 * len(places))
+            if offset not in places:
+                return None
+            at, size = places[offset]
+            return codecs.placed_text_parts(_read_at(plain, at, min(size, _BEGINNING)), location, at)
+
     def _decoded(self, path: str, head: int, column: str) -> pa.Array:
         key = path, head, column
         found = self._kept.get(key)
         if found is None:
-            try:
+            with _damage_told(path, head, column):
                 found = self._decode(path, head, column)
-            except ValueError as error:  # an Arrow error of a damaged file is one, too
-                raise LakeError(
-                    f"column {column} of the block at row {head} cannot be decoded: {error}",
-                    path,
-                    "Restore the file from a copy",
-                ) from error
             self._kept.put(key, found, found.nbytes)
         return found
 
@@ -161,9 +234,30 @@ class BlockReader:
             return self._files[path]
 
 
+@contextmanager
+def _damage_told(path: str, head: int, column: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:  # an Arrow error of a damaged file is one, too
+        raise LakeError(
+            f"column {column} of the block at row {head} cannot be decoded: {error}",
+            path,
+            "Restore the file from a copy",
+        ) from error
+
+
+def _elsewhere(location: str) -> bool:
+    """Whether its bytes do not lie plain on this machine."""
+    return "://" in location or key_of(location) is not None
+
+
+def _read_at(file: RawIOBase, at: int, size: int) -> bytes:
+    return os.pread(file.fileno(), size, at)
+
+
 def _open_file(path: str) -> pq.ParquetFile:
     location = stored_location(path)
-    if "://" in location or key_of(location) is not None:
+    if _elsewhere(location):
         return pq.ParquetFile(open_location(location))
     return pq.ParquetFile(location, memory_map=True)
 
@@ -199,6 +293,19 @@ class _File:
     def group(self, group: int, columns: tuple[str, ...]) -> pa.Table:
         with self._lock:
             return self._file.read_row_group(group, list(columns), use_threads=False)
+
+    def value_places(self, group: int, column: str, read: Read) -> dict[int, tuple[int, int]]:
+        """Place and length in the file of each block of a column, by its first row's place in the row group.
+
+        Raises:
+            ValueError: the column is not stored as blocks are.
+        """
+        block_row = integers(self.group(group, (BLOCK_ROW,))[BLOCK_ROW].combine_chunks())
+        with self._lock:
+            names = self._file.schema_arrow.names
+            chunk = self._file.metadata.row_group(group).column(names.index(column))
+        places = value_places(read, chunk.data_page_offset, chunk.total_compressed_size)
+        return dict(zip(np.flatnonzero(block_row == 0).tolist(), places, strict=True))
 
     def rows(self, columns: tuple[str, ...], first: int, count: int) -> pa.Table:
         """Rows that follow one another, of as many row groups as they lie in."""

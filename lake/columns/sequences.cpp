@@ -189,6 +189,65 @@ StringBuilder decode(const std::vector<std::string_view>& streams, const StringV
     return out;
 }
 
+// What a block's rows are made of, for a device that puts them together. `lengths`: bases of a row. `kept_at`: its first of
+// `kept`; a row that is `whole` has all its bases there, others those of I and S. Changes are numbered row by row: where in
+// the read, and what, an unusual base in the higher byte.
+struct Parts {
+    std::vector<int32_t> lengths;
+    std::vector<uint8_t> whole, kept;
+    std::vector<int64_t> kept_at, change_at{0};
+    std::vector<int32_t> places;
+    std::vector<uint16_t> codes;
+};
+
+Parts parts(const std::vector<std::string_view>& streams, const StringView& cigars) {
+    StreamReader in(streams);
+    const std::string_view whole = in.next(), kept = in.next();
+    const Bytes kinds = in.bytes();
+    NumberReader lengths(in.numbers()), counts(in.numbers()), distances(in.numbers());
+    const Bytes change_bytes = in.bytes(), other_bytes = in.bytes();
+    Reader changes(change_bytes), others(other_bytes);
+    if (static_cast<int64_t>(kinds.size()) != cigars.rows()) damaged("a block has other rows than its sequences");
+    Parts out;
+    out.kept.assign(kept.begin(), kept.end());
+    out.kept.insert(out.kept.end(), whole.begin(), whole.end());
+    uint64_t kept_next = 0, whole_next = 0;
+    std::vector<Op> ops;
+    for (int64_t row = 0; row < cigars.rows(); ++row) {
+        const bool is_whole = kinds[static_cast<size_t>(row)] == kWhole;
+        int64_t length = 0, own = 0;
+        if (is_whole) {
+            length = lengths.next();
+            if (length < 0 || static_cast<uint64_t>(length) > whole.size() - whole_next) damaged("a stream ends early");
+        } else {
+            if (!read_cigar(cigars[row], ops)) damaged("a compared row has no CIGAR");
+            for (const Op& op : ops) {
+                if (takes_read(op.kind)) length += op.length;
+                if (takes_read(op.kind) && !on_reference(op.kind)) own += op.length;
+            }
+            if (static_cast<uint64_t>(own) > kept.size() - kept_next) damaged("a stream ends early");
+        }
+        if (length > INT32_MAX) damaged("a read is too long");
+        out.lengths.push_back(static_cast<int32_t>(length));
+        out.whole.push_back(is_whole);
+        out.kept_at.push_back(static_cast<int64_t>(is_whole ? kept.size() + whole_next : kept_next));
+        (is_whole ? whole_next : kept_next) += static_cast<uint64_t>(is_whole ? length : own);
+        int64_t at = 0;
+        for (int64_t count = is_whole ? 0 : counts.next(), left = count; left > 0; --left) {
+            const int64_t distance = distances.next();
+            at += distance;
+            // Two changes of one base would be done by two threads at once.
+            if (distance < (left < count) || at >= length) damaged("a base lies outside its read");
+            const uint8_t change = changes.byte();
+            if (change > kOtherBase) damaged("a change of no base");
+            out.places.push_back(static_cast<int32_t>(at));
+            out.codes.push_back(static_cast<uint16_t>(change | (change == kOtherBase ? others.byte() << 8 : 0)));
+        }
+        out.change_at.push_back(static_cast<int64_t>(out.places.size()));
+    }
+    return out;
+}
+
 constexpr int64_t kLongDeletion = 1 << 16;  // its bases in MD are not worth spelling out to compare
 
 // MD and NM of every row that can be compared, as samtools calmd makes them (SAMtags); NM -1 where it cannot.
@@ -283,6 +342,17 @@ PYBIND11_MODULE(_sequences, module) {
             out = decode(streams, cigars, starts.data(), Contig(view(contig)));
         }
         return out.release();
+    });
+    module.def("parts", [](const std::vector<std::string_view>& streams, const Offsets& cigar_offsets, const Data& cigar) {
+        const StringView cigars(cigar_offsets, cigar);
+        Parts out;
+        {
+            const py::gil_scoped_release release;
+            out = parts(streams, cigars);
+        }
+        return py::make_tuple(to_numpy(std::move(out.lengths)), to_numpy(std::move(out.whole)), to_numpy(std::move(out.kept)),
+                              to_numpy(std::move(out.kept_at)), to_numpy(std::move(out.change_at)), to_numpy(std::move(out.places)),
+                              to_numpy(std::move(out.codes)));
     });
     module.def("differences", [](const Offsets& seq_offsets, const Data& seq, const Offsets& cigar_offsets,
                                  const Data& cigar, const Starts& starts, const Data& contig) {

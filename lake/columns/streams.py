@@ -8,6 +8,7 @@ is. 1: zstd, and the bytes begin with the number of bytes there were. 2: the ent
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import pyarrow as pa
@@ -31,6 +32,49 @@ def join(rows: int, streams: Iterable[tuple[bool, bytes]]) -> bytes:
             method, content = _pack_short(stream) if len(stream) < _SHORT else _pack(stream)
         out += bytes([method]) + _number(len(content)) + content
     return bytes(out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedStream:
+    """A byte stream that lies in a file and was not read whole.
+
+    Attributes:
+        head: its bytes up to its words (`entropy.h`) at least.
+        path: of the file.
+        at: where in it the stream begins.
+        size: bytes of the whole stream.
+    """
+
+    head: bytes
+    path: str
+    at: int
+    size: int
+
+
+def last_of(beginning: bytes) -> tuple[list[bytes], int, int]:
+    """The streams of a value but for its last one, and where in the value that begins and how long it is.
+
+    Args:
+        beginning: of the value, up to where the last one begins at least.
+
+    Raises:
+        ValueError: it is shorter, or damaged, or the last stream was packed again.
+    """
+    _, at = _read_number(beginning, 0)
+    count, at = _read_number(beginning, at)
+    streams: list[bytes] = []
+    for number in range(count):
+        if at >= len(beginning):
+            raise ValueError("a block ends early")
+        method = beginning[at]
+        length, at = _read_number(beginning, at + 1)
+        if number == count - 1 and method == _AS_IS:
+            return streams, at, length
+        if length > len(beginning) - at:
+            raise ValueError("a block ends early")
+        streams.append(_unpack(method, beginning[at : at + length]))
+        at += length
+    raise ValueError("a block's last stream is packed again")
 
 
 def split(block: bytes) -> tuple[int, list[bytes]]:

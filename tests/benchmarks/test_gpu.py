@@ -1,32 +1,26 @@
 """The GPU's benchmark runs, and ends where results differ."""
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pysam
 import pytest
 
 from baselake.compute import device
 
 from ..compute.slices import alignments_of
-from ..cuda_emulation.build import ROOT
 from ..cuda_emulation.device import Machine
+from .modules import benchmark
 
 
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gpu", ROOT / "benchmarks" / "gpu.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules["gpu"] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
+    benchmark("synthetic")
+    return benchmark("gpu")
 
 
-SMALL = ["--pairs", "40", "--megabytes", "1", "--blocks", "1", "--rounds", "1"]
+SMALL = ["--pairs", "40", "--megabytes", "1", "--blocks", "1", "--rounds", "1", "--bases", "0"]
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +42,27 @@ def test_every_part_is_printed(module: ModuleType, capsys: pytest.CaptureFixture
         "| bases, 1 blocks of 1 MiB |",
     ):
         assert row in out
+
+
+def test_the_quick_run_calls_a_made_chromosome_from_lake_to_lake(
+    module: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module.main(["--emulated", "--quick"])
+    out = capsys.readouterr().out
+    assert "| made, 30x | 240,000 |" in out
+    for kernel in ("decode_streams", "pileup_unfold", "pileup_merge", "pileup_count", "pairhmm_float"):
+        assert f"| made, 30x: {kernel}" in out
+
+
+def test_a_made_chromosome_differs_as_a_person_does(module: ModuleType, tmp_path: Path) -> None:
+    del module
+    fasta, bam = benchmark("synthetic").make(tmp_path, 50_000, 20)
+    with pysam.FastaFile(str(fasta)) as reference, pysam.AlignmentFile(str(bam)) as reads:
+        assert reference.lengths == [50_000]
+        records = list(reads.fetch("made"))
+    assert sum(read.query_length for read in records) == pytest.approx(1_000_000, rel=0.01)
+    assert {read.cigarstring for read in records} > {"150M"}
+    assert [read.reference_start for read in records] == sorted(read.reference_start for read in records)
 
 
 def test_a_difference_ends_it(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

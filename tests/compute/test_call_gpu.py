@@ -18,6 +18,7 @@ from baselake.compute.pileup import genotype_region
 from baselake.compute.pileup.reference import Alignment
 from baselake.config import Config
 
+from ..cuda_emulation import direct
 from ..cuda_emulation.device import EmulationError, Kernel, Machine
 from .reads import as_bases, as_table, random_contig, reads_with
 from .slices import alignments_of, contig_of
@@ -80,6 +81,8 @@ def test_na12878_is_called_alike(slice_folder: Path, fasta: Path, gpu: Gpu) -> N
     assert min(found.realigned, found.assembled) > 10
 
 
+# From stored columns to depths and differing bases.
+WALK = {"pileup_unfold", "pileup_gather", "pileup_count", "pileup_differences"}
 TABLES = ("genotypes", "variants", "reference_blocks")
 
 
@@ -144,7 +147,25 @@ def test_a_lakes_rows_are_those_of_the_cpu(small: Path, tmp_path: Path, emulated
     assert len(on_cpu["genotypes"]) == 4
     assert (cpu, gpu) == (["cpu"], ["gpu:0"])
     assert {name.rpartition("_")[0] for name in emulated.launched} >= {"pairhmm_float", "smithwaterman_8"}
+    assert set(emulated.launched) >= WALK
     assert emulated.used == 0
+
+
+def test_qualities_are_read_past_the_host_where_kvikio_is(
+    slice_folder: Path, lake: Path, tmp_path: Path, emulated: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_lake(lake) as opened:
+        opened.add_reference(slice_folder / "ucsc.hg19.chr20.unittest.fasta.gz", "hg19")
+        opened.ingest([slice_folder / "NA12878_S1.chr20.10_10p1mb.bam"], sample="NA12878", reference="hg19")
+    where = "chr20:10,000,001-10,002,000"
+    on_cpu, _ = copied(lake, tmp_path / "cpu", lambda copy: copy.call(region=where, device="cpu"))
+    monkeypatch.setattr(device, "direct_module", lambda: direct)
+    monkeypatch.setattr(direct.CuFile, "bytes_asked", 0)
+    on_gpu, devices = copied(lake, tmp_path / "gpu", lambda copy: copy.call(region=where))
+    assert on_gpu == on_cpu
+    assert devices == ["gpu:0"]
+    # Of one or two blocks of 8192 rows of 101 bases.
+    assert 200_000 < direct.CuFile.bytes_asked < 800_000
 
 
 def test_two_gpus_share_the_parts(small: Path, tmp_path: Path, emulated: Machine) -> None:
@@ -194,4 +215,4 @@ def test_ten_kilobases_of_na12878_from_lake_to_lake(
     assert on_gpu == on_cpu
     assert len(on_cpu["genotypes"]) > 50
     assert devices == ["gpu:0"]
-    assert emulated.launched
+    assert set(emulated.launched) >= WALK | {"decode_streams", "pileup_merge"}

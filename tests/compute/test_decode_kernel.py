@@ -1,6 +1,7 @@
 """Coded columns decoded on a GPU: every byte is the CPU's, and damage is told as the CPU tells it."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pysam
@@ -12,10 +13,14 @@ from baselake.compute.decode.launch import (
     cpu_unpack_bytes,
     gpu_unpack_bases,
     gpu_unpack_bytes,
+    start_decoding,
 )
 from baselake.compute.device import Gpu
+from baselake.errors import StorageError
+from baselake.lake.columns.streams import PlacedStream
 
-from ..cuda_emulation.device import Machine
+from ..cuda_emulation import direct
+from ..cuda_emulation.device import Machine, Part
 from ..cuda_emulation.sanitized import run_sanitized
 
 
@@ -119,6 +124,54 @@ def test_streams_are_decoded_in_batches() -> None:
     scarce = Machine(memory=200_000)
     assert same_bytes(Gpu(scarce.module, 0), random_streams(4, 60, most=2000))
     assert len(scarce.launched) > 2
+
+
+def placed_streams(path: Path) -> tuple[list[bytes], list[PlacedStream]]:
+    """Streams, and the same where they lie in a file, one after the other."""
+    streams = [stream for stream in random_streams(8, 30) if stream[0] in (2, 3)]
+    path.write_bytes(b"".join(streams))
+    ends = np.cumsum([len(stream) for stream in streams]).tolist()
+    return streams, [
+        PlacedStream(head=stream[:2000], path=str(path), at=end - len(stream), size=len(stream))
+        for stream, end in zip(streams, ends, strict=True)
+    ]
+
+
+def test_streams_in_files_are_read_to_the_device_by_kvikio(tmp_path: Path) -> None:
+    streams, placed = placed_streams(tmp_path / "streams")
+    gpu = Gpu(Machine().module, 0, direct)
+    # Of one launch some lie in a file and some do not.
+    mixed = [placed[number] if number % 3 else stream for number, stream in enumerate(streams)]
+    with gpu.using():
+        work = gpu.work()
+        decoding = start_decoding(gpu, work, mixed)
+        found = work.take(decoding.bytes)
+        work.wait()
+    decoding.check()
+    assert np.array_equal(found, np.concatenate(cpu_unpack_bytes(streams)))
+
+
+def test_a_file_that_kvikio_cannot_read_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "streams"
+    _, placed = placed_streams(path)
+
+    class Broken(direct.CuFile):
+        def pread(self, buf: Part, *, file_offset: int) -> direct.Read:
+            raise RuntimeError("cuFile driver: input/output error")
+
+    def read(module: object) -> None:
+        gpu = Gpu(Machine().module, 0, module)
+        with gpu.using():
+            start_decoding(gpu, gpu.work(), placed)
+
+    with pytest.raises(StorageError, match=r"streams: .*kvikio: cuFile driver"):
+        read(SimpleNamespace(CuFile=Broken))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(StorageError, match=r"streams: .*it ends early"):
+        read(direct)
+    path.unlink()
+    with pytest.raises(StorageError, match=r"streams: .*not there"):
+        read(direct)
 
 
 def compare_sanitized() -> None:

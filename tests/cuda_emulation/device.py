@@ -52,6 +52,9 @@ class Array:
         assert values.flags.c_contiguous
         stream.put_off(lambda: np.copyto(self.held, values))
 
+    def __getitem__(self, part: slice) -> "Part":
+        return Part(self, part)
+
     def get(self, stream: "Stream", out: np.ndarray, blocking: bool = True) -> np.ndarray:
         """Puts off a copy to the host."""
         assert out.dtype == self.dtype
@@ -64,6 +67,21 @@ class Array:
     def reshape(self, *shape: int) -> tuple["Array", tuple[int, ...]]:
         """The array in another shape, for what takes one."""
         return self, shape
+
+
+class Part:
+    """Places of an array that follow one another."""
+
+    def __init__(self, array: Array, part: slice) -> None:
+        assert 0 <= part.start <= part.stop <= array.size
+        assert part.step is None
+        self.array, self.part = array, part
+
+    def set(self, values: np.ndarray, stream: "Stream") -> None:
+        """Puts off a copy to the device."""
+        assert values.dtype == self.array.dtype
+        assert values.shape == (self.part.stop - self.part.start,)
+        stream.put_off(lambda: np.copyto(self.array.held[self.part], values))
 
 
 class Stream:
