@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
@@ -21,6 +21,19 @@ from baselake.progress import Progress
 _POLL_SECONDS = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What somebody wants to keep or to have back.
+
+    Attributes:
+        names: what partitions are called that belong to it: a sample and the runs that have reads of it, or a run.
+        sample: where it is one.
+    """
+
+    names: frozenset[str]
+    sample: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldFile:
     """A file of a table of bulk data, and where it lies.
@@ -29,16 +42,23 @@ class HeldFile:
         stored: what the catalog knows of it.
         tier: the tier's name.
         path: its name in the store of any tier.
+        samples: the first and the last that it has rows of; None: of none.
     """
 
     stored: StoredFile
     tier: str
     path: str
+    samples: tuple[str, str] | None = None
 
-    def is_of(self, subjects: Collection[str]) -> bool:
-        """Whether it is of one of these samples or runs, as its partition tells."""
+    def is_of(self, subject: Subject) -> bool:
+        """Whether it is of the subject, as its partition tells, or may have rows of the sample among others'."""
         values = partition_values(self.path)
-        return any(values.get(column) in subjects for column in ("sample_id", "run_id"))
+        if any(values.get(column) in subject.names for column in ("sample_id", "run_id")):
+            return True
+        if subject.sample is None or self.samples is None or "sample_id" in values:
+            return False
+        first, last = self.samples
+        return first <= subject.sample <= last
 
 
 class Stores:
@@ -90,12 +110,18 @@ class Stores:
 def held_files(catalog: Catalog) -> list[HeldFile]:
     """The files of bulk tables, of all snapshots, that lie on a known tier; one that is registered twice is one."""
     stores = Stores(catalog)
+    spans = {file: (first, last) for file, first, last in catalog.rows(catalog.statement("sample_spans"))}
     found: dict[str, HeldFile] = {}
     for file in stored_files(catalog.connection, catalog.layout):
         tier = stores.tier_of(file.location)
         # Lists of deleted rows are small, and are read with whatever is read: they stay hot.
         if file.kind == "rows" and file.table in TABLES and tier is not None:
-            found[file.name] = HeldFile(stored=file, tier=tier, path=stores.find(file.location)[1])
+            found[file.name] = HeldFile(
+                stored=file,
+                tier=tier,
+                path=stores.find(file.location)[1],
+                samples=spans.get(file.file_id),
+            )
     return list(found.values())
 
 
@@ -107,13 +133,13 @@ def locations_of(catalog: Catalog, names: Sequence[str]) -> Mapping[str, str]:
     return {row["name"]: row["location"] for row in rows}
 
 
-def subjects_of(catalog: Catalog, subject: str) -> list[str]:
-    """A sample with the runs that have reads of it, or a run: what partitions are called that belong to it."""
-    runs = catalog.query(
-        "SELECT DISTINCT run_id FROM read_groups WHERE sample_id = ? AND run_id IS NOT NULL ORDER BY ALL",
-        [subject],
+def subject_of(catalog: Catalog, name: str) -> Subject:
+    """A sample with the runs that have reads of it, or a run."""
+    runs = catalog.rows(
+        "SELECT DISTINCT run_id FROM read_groups WHERE sample_id = ? AND run_id IS NOT NULL", [name]
     )
-    return [subject, *runs["run_id"].to_pylist()]
+    known = catalog.rows("SELECT 1 FROM samples WHERE sample_id = ?", [name])
+    return Subject(frozenset({name, *(run for (run,) in runs)}), name if known else None)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pyarrow as pa
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.tiers.heat import count_reads, read_heat
 from baselake.catalog.tiers.move import Relocation, relocate
-from baselake.catalog.tiers.placement import HeldFile, Stores, held_files, mover_lock, subjects_of
+from baselake.catalog.tiers.placement import HeldFile, Stores, held_files, mover_lock, subject_of
 from baselake.catalog.tiers.removals import pending_removals, remove_copies
 from baselake.catalog.tiers.settings import check_table, load_pins, load_rules, load_tiers, pin
 from baselake.errors import NotFoundError, StorageError
@@ -43,7 +43,7 @@ def plan_moves(catalog: Catalog, now: int | None = None) -> Plan:
 
 def _plan(catalog: Catalog, held: Iterable[HeldFile], now: int) -> Plan:
     heat = read_heat(catalog)
-    pinned = {name for subject in load_pins(catalog, now) for name in subjects_of(catalog, subject)}
+    pinned = [subject_of(catalog, name) for name in load_pins(catalog, now)]
     files = [
         PlacedFile(
             name=one.stored.name,
@@ -53,7 +53,7 @@ def _plan(catalog: Catalog, held: Iterable[HeldFile], now: int) -> Plan:
             # A file that was never taken down came before releases that do so: it is old.
             written=one.stored.written or 0,
             last_read=heat[one.stored.name].last_read if one.stored.name in heat else None,
-            pinned=one.is_of(pinned),
+            pinned=any(one.is_of(subject) for subject in pinned),
         )
         for one in held
     ]
@@ -120,11 +120,11 @@ def recall(
     """
     if table is not None:
         check_table(table)
-    names = subjects_of(catalog, subject) if subject is not None else None
+    wanted = subject_of(catalog, subject) if subject is not None else None
     held = [
         one
         for one in held_files(catalog)
-        if (names is None or one.is_of(names)) and table in (None, one.stored.table)
+        if (wanted is None or one.is_of(wanted)) and table in (None, one.stored.table)
     ]
     if not held:
         what = subject if subject is not None else f"table {table}"
