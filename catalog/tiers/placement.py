@@ -1,7 +1,7 @@
 """Which file lies on which tier, and the store behind a location."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +24,19 @@ from baselake.lake.tiers import Tier
 from baselake.progress import Progress
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What somebody wants to keep or to have back.
+
+    Attributes:
+        names: what partitions are called that belong to it: a sample and the runs that have reads of it, or a run.
+        sample: where it is one.
+    """
+
+    names: frozenset[str]
+    sample: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldFile:
     """A file that may move, and where it lies: of a table of bulk data, or kept as it came.
@@ -38,6 +51,7 @@ class HeldFile:
         checksum: XXH3-128 of its bytes, hexadecimal; None: not known.
         sha256: of a kept file's bytes as they came, hexadecimal; None: it is none.
         written: when it came into the lake, in seconds since 1970; None: before that was taken down.
+        samples: the first and the last that it has rows of; None: of none.
     """
 
     name: str
@@ -49,13 +63,19 @@ class HeldFile:
     checksum: str | None = None
     sha256: str | None = None
     written: int | None
+    samples: tuple[str, str] | None = None
 
-    def is_of(self, subjects: Collection[str]) -> bool:
-        """Whether it is of one of these samples or runs, as its path tells."""
+    def is_of(self, subject: Subject) -> bool:
+        """Whether it is of the subject, as its path tells, or may have rows of the sample among others'."""
         if is_object(self.path):
-            return object_run(self.path) in subjects
+            return object_run(self.path) in subject.names
         values = partition_values(self.path)
-        return any(values.get(column) in subjects for column in ("sample_id", "run_id"))
+        if any(values.get(column) in subject.names for column in ("sample_id", "run_id")):
+            return True
+        if subject.sample is None or self.samples is None or "sample_id" in values:
+            return False
+        first, last = self.samples
+        return first <= subject.sample <= last
 
 
 class Stores:
@@ -115,6 +135,7 @@ def held_files(catalog: Catalog) -> list[HeldFile]:
         LakeError: the table that tells of kept files cannot be read.
     """
     stores = Stores(catalog)
+    spans = {file: (first, last) for file, first, last in catalog.rows(catalog.statement("sample_spans"))}
     found: dict[str, HeldFile] = {}
     for file in stored_files(catalog.connection, catalog.layout):
         tier = stores.tier_of(file.location)
@@ -129,6 +150,7 @@ def held_files(catalog: Catalog) -> list[HeldFile]:
                 bytes=file.bytes,
                 checksum=file.checksum,
                 written=file.written,
+                samples=spans.get(file.file_id),
             )
     for kept in kept_objects(catalog):
         tier = stores.tier_of(kept.location)
@@ -173,13 +195,13 @@ def current_locations(
     return dict(rows)
 
 
-def subjects_of(catalog: Catalog, subject: str) -> list[str]:
-    """A sample with the runs that have reads of it, or a run: what partitions are called that belong to it."""
-    runs = catalog.query(
-        "SELECT DISTINCT run_id FROM read_groups WHERE sample_id = ? AND run_id IS NOT NULL ORDER BY ALL",
-        [subject],
+def subject_of(catalog: Catalog, name: str) -> Subject:
+    """A sample with the runs that have reads of it, or a run."""
+    runs = catalog.rows(
+        "SELECT DISTINCT run_id FROM read_groups WHERE sample_id = ? AND run_id IS NOT NULL", [name]
     )
-    return [subject, *runs["run_id"].to_pylist()]
+    known = catalog.rows("SELECT 1 FROM samples WHERE sample_id = ?", [name])
+    return Subject(frozenset({name, *(run for (run,) in runs)}), name if known else None)
 
 
 @contextmanager

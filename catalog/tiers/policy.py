@@ -10,11 +10,11 @@ import pyarrow as pa
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.tiers.heat import count_reads, read_heat
 from baselake.catalog.tiers.move import Relocation, relocate
-from baselake.catalog.tiers.placement import HeldFile, Stores, held_files, mover_lock, subjects_of
+from baselake.catalog.tiers.placement import HeldFile, Stores, held_files, mover_lock, subject_of
 from baselake.catalog.tiers.removals import pending_removals, remove_copies
 from baselake.catalog.tiers.settings import check_table, load_pins, load_rules, load_tiers, pin
 from baselake.errors import NotFoundError, StorageError
-from baselake.lake.partition import OBJECTS
+from baselake.lake.partition import OBJECTS, object_run
 from baselake.lake.tiers import HOT, Move, PlacedFile, Plan, Tier, duration, plan
 from baselake.progress import QUIET, Progress
 
@@ -44,7 +44,7 @@ def plan_moves(catalog: Catalog, now: int | None = None) -> Plan:
 
 def _plan(catalog: Catalog, held: Iterable[HeldFile], now: int) -> Plan:
     heat = read_heat(catalog)
-    pinned = {name for subject in load_pins(catalog, now) for name in subjects_of(catalog, subject)}
+    pinned = [subject_of(catalog, name) for name in load_pins(catalog, now)]
     files = [
         PlacedFile(
             name=one.name,
@@ -54,7 +54,7 @@ def _plan(catalog: Catalog, held: Iterable[HeldFile], now: int) -> Plan:
             # A file that was never taken down came before releases that do so: it is old.
             written=one.written or 0,
             last_read=heat[one.name].last_read if one.name in heat else None,
-            pinned=one.is_of(pinned),
+            pinned=any(one.is_of(subject) for subject in pinned),
         )
         for one in held
     ]
@@ -122,12 +122,14 @@ def recall(
     """
     if table is not None:
         check_table(table)
-    names = subjects_of(catalog, subject) if subject is not None else []
+    of_subject = subject_of(catalog, subject) if subject is not None else None
 
     def wanted(one: HeldFile) -> bool:
         if table is not None:
-            return one.table == table and (subject is None or one.is_of(names))
-        return one.is_of(names if one.table != OBJECTS else [subject or ""])
+            return one.table == table and (of_subject is None or one.is_of(of_subject))
+        if of_subject is None:
+            return False
+        return one.is_of(of_subject) and (one.table != OBJECTS or object_run(one.path) == subject)
 
     held = [one for one in held_files(catalog) if wanted(one)]
     if not held:

@@ -3,8 +3,9 @@ WITH
 single AS (
     SELECT
         g.cohort, g.sign * g.n AS n, g.reference, g.contig, g.start, g.variant_id, g.alt_copies AS copies,
-        CASE WHEN g.alt_copies IS NULL THEN 0 ELSE lake.called_alleles(g.gt) END AS alleles,
-        CASE WHEN NOT contains(g.gt, '.') THEN lake.called_alleles(g.gt) END AS ploidy
+        coalesce(lake.called_alleles(g.gt), 0) AS alleles,
+        CASE WHEN NOT contains(g.gt, '.') THEN lake.called_alleles(g.gt) END AS ploidy,
+        contains(g.gt, '.') AS half
     FROM count_genotypes AS g JOIN (FROM count_sites WHERE lonely) AS s USING (reference, contig, start, variant_id)
 ),
 others AS (
@@ -24,7 +25,8 @@ counted AS (
     UNION ALL BY NAME
     SELECT
         k.cohort, k.sign AS n, f.reference, f.contig, f.start, f.variant_id, f.alt_copies AS copies,
-        CASE WHEN f.alt_copies IS NULL THEN 0 ELSE lake.called_alleles(f.gt) END AS alleles, f.ploidy
+        coalesce(lake.called_alleles(f.gt), 0) AS alleles, f.ploidy,
+        contains(f.gt, '.') AS half
     FROM found AS f JOIN counting AS k USING (sample_id)
 )
 SELECT
@@ -34,7 +36,7 @@ SELECT
     CAST(sum(n * alleles) AS INTEGER) AS an,
     CAST(coalesce(sum(n) FILTER (copies > 0 AND copies < alleles), 0) AS INTEGER) AS het,
     CAST(coalesce(sum(n) FILTER (copies = alleles AND copies > 1), 0) AS INTEGER) AS hom_alt,
-    CAST(coalesce(sum(n) FILTER (copies = 1 AND alleles = 1), 0) AS INTEGER) AS hemi,
+    CAST(coalesce(sum(n) FILTER (copies = 1 AND alleles = 1 AND NOT half), 0) AS INTEGER) AS hemi,
     CAST(coalesce(sum(n) FILTER (copies IS NULL), 0) AS INTEGER) AS no_call,
     CAST(coalesce(sum(n) FILTER (ploidy IS NOT NULL), 0) AS INTEGER) AS seen,
     CAST(coalesce(sum(n * ploidy), 0) AS INTEGER) AS seen_alleles

@@ -11,7 +11,7 @@ FROM (
         CAST(sum(alleles) AS BIGINT) AS an,
         count(*) FILTER (copies > 0 AND copies < alleles) AS het,
         count(*) FILTER (copies = alleles AND copies > 1) AS hom_alt,
-        count(*) FILTER (copies = 1 AND alleles = 1) AS hemi,
+        count(*) FILTER (copies = 1 AND alleles = 1 AND NOT contains(gt, '.')) AS hemi,
         count(*) FILTER (copies IS NULL) AS not_seen
     -- Of nobody where counts are kept.
     FROM copies(

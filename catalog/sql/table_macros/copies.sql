@@ -66,10 +66,8 @@ found AS (
 SELECT
     reference, contig, start, variant_id, sample_id,
     CASE WHEN alt_copies = 0 AND coalesce(dp, 0) < min_depth THEN NULL ELSE alt_copies END AS copies,
-    CASE
-        WHEN alt_copies IS NULL OR (alt_copies = 0 AND coalesce(dp, 0) < min_depth) THEN 0
-        ELSE called_alleles(gt)
-    END AS alleles,
+    -- Of `./0` one copy was seen, as of `./1`: to count only the latter would make alternates too frequent.
+    CASE WHEN coalesce(alt_copies, 0) = 0 AND coalesce(dp, 0) < min_depth THEN 0 ELSE called_alleles(gt) END AS alleles,
     CASE
         WHEN alt_copies > 0 THEN 'carrier'
         WHEN alt_copies IS NULL THEN 'no_call'

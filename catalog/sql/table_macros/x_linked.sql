@@ -6,7 +6,7 @@ CREATE OR REPLACE MACRO x_linked(family_name, place := '', min_depth := 0) AS TA
 WITH all_children AS MATERIALIZED (FROM inheritance(family_name, place => place, min_depth => min_depth))
 SELECT *
 FROM all_children AS c
-WHERE coalesce(affected, true) AND chromosome = 'X' AND copies = alleles
+WHERE coalesce(affected, true) AND chromosome = 'X' AND copies = alleles AND NOT contains(gt, '.')
     AND (mother_copies IS NULL OR (mother_copies > 0 AND (mother_copies < mother_alleles OR coalesce(mother_affected, false))))
     AND (coalesce(father_copies, 0) = 0 OR coalesce(father_affected, sex = 'female'))
     AND (sex = 'male' OR (sex = 'female' AND (father_copies IS NULL OR father_copies > 0)))

@@ -24,7 +24,8 @@ SELECT
     variant_id, sum(coalesce(copies, 0)) AS ac, sum(alleles) AS an,
     count(*) FILTER (copies > 0 AND copies < alleles) AS het,
     count(*) FILTER (copies = alleles AND copies > 1) AS hom_alt,
-    count(*) FILTER (copies = 1 AND alleles = 1) AS hemi, count(*) FILTER (copies IS NULL) AS not_seen
+    count(*) FILTER (copies = 1 AND alleles = 1 AND NOT contains(gt, '.')) AS hemi,
+    count(*) FILTER (copies IS NULL) AS not_seen
 FROM copies('{cohort}') GROUP BY reference, variant_id ORDER BY variant_id
 """
 KEPT = """

@@ -1,6 +1,8 @@
 """Questions by name: their arguments, what they will read, and receipts."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +88,31 @@ def test_what_cannot_be_asked_is_told(
 ) -> None:
     with pytest.raises(error, match=reason):
         called.query(name, *arguments, **named)
+
+
+def test_a_contig_may_be_written_with_chr_or_without(called: Lake) -> None:
+    assert question_sql(called.catalog, "region", ["chr1:1-2,000"]) == "SELECT * FROM region('1:1-2,000')"
+    assert question_sql(called.catalog, "region", ["chr2"]) == "SELECT * FROM region('2')"
+    assert question_sql(called.catalog, "carriers", ["chr1-10-A-C"]) == "SELECT * FROM carriers('1-10-A-C')"
+    assert called.query("carriers", "chr1-10-A-C") == called.query("carriers", "1-10-A-C")
+    for wrong, what in (("chr7-10-A-C", "no contig 'chr7'"), ("rs123", "'rs123' is no variant_id")):
+        with pytest.raises(BaselakeError, match=what):
+            question_sql(called.catalog, "carriers", [wrong])
+
+
+def test_an_answer_as_text_loads_neither_arrow_nor_numpy(made: Path) -> None:
+    """They take longer to load than most questions to answer."""
+    script = (
+        "import sys; sys.argv = ['baselake', *sys.argv[1:]]; from baselake.cli import cli;"
+        "cli.main(standalone_mode=False); print(sorted({'pyarrow', 'numpy'} & set(sys.modules)), file=sys.stderr)"
+    )
+    for words in (("query", "carriers", "1-10-A-C"), ("query", "rare", "0.5"), ("sql", "SELECT 1 AS one")):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *words, "--lake", made, "--format", "csv"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout
+        assert done.stderr.splitlines()[-1] == "[]"
 
 
 def test_what_will_be_read_is_known_before(called: Lake) -> None:

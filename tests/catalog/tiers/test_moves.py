@@ -13,6 +13,7 @@ import pytest
 from baselake.catalog.catalog import Catalog, connect, create
 from baselake.catalog.files import stored_files
 from baselake.catalog.metadata import metadata_change
+from baselake.catalog.references import add_reference
 from baselake.catalog.restore import restore_snapshot
 from baselake.catalog.tiers import move
 from baselake.catalog.tiers.define import add_tier, set_tier
@@ -20,12 +21,14 @@ from baselake.catalog.tiers.move import Relocation, relocate
 from baselake.catalog.tiers.placement import Stores, held_files, mover_lock
 from baselake.catalog.tiers.policy import apply_policy, plan_moves, recall, tier_figures
 from baselake.catalog.tiers.removals import copies_of, hasten_removals, pending_removals, remove_copies
-from baselake.catalog.tiers.settings import find_tier, pin, unpin
+from baselake.catalog.tiers.settings import find_tier, pin, set_rule, unpin
 from baselake.config import Config
-from baselake.errors import LakeError, StorageError
+from baselake.errors import LakeError, NotFoundError, StorageError
+from baselake.ingest.vcf.imports import ingest_vcf
 from baselake.lake.store import LocalStore, S3Store, Store
-from baselake.lake.tiers import Tier
+from baselake.lake.tiers import Rule, Tier
 from baselake.progress import QUIET
+from tests.ingest.vcf.vcf_files import write_vcf
 
 from ..history import merge, newest
 from ..shown import decoded
@@ -189,6 +192,34 @@ def test_a_pinned_sample_stays_with_its_runs(tiered: Catalog) -> None:
     assert tiers_of_reads(tiered) == {"hot": 1, "warm": 1}
     unpin(tiered, "S1")
     assert apply_policy(tiered).files == 1
+
+
+def test_calls_that_stand_in_one_file_with_those_of_others_are_a_samples_too(
+    tiered: Catalog, later: int, tmp_path: Path
+) -> None:
+    (tmp_path / "r.fa").write_text(f">1\n{'A' * 100}\n")
+    add_reference(tiered, tmp_path / "r.fa", "flat")
+    for samples in (("A", "C"), ("X", "Z")):
+        calls = [f"1 {n} . A C . . . GT 0/1 0/1" for n in (5, 9)]
+        ingest_vcf(tiered, [write_vcf(tmp_path / f"{samples[0]}.vcf", calls, samples)])
+    set_rule(tiered, Rule(table="genotypes", tier="warm", after_seconds=0))
+
+    def hot() -> list[tuple[str, ...]]:
+        found = [one for one in held_files(tiered) if one.stored.table == "genotypes" and one.tier == "hot"]
+        return sorted(one.samples or () for one in found)
+
+    pin(tiered, "C")
+    pin(tiered, "M")  # nobody, though the name lies between those of others
+    apply_policy(tiered)
+    assert hot() == [("A", "C")]
+    unpin(tiered, "C")
+    apply_policy(tiered)
+    assert hot() == []
+    assert recall(tiered, "X", table="genotypes")[0].files == 1
+    assert hot() == [("X", "Z")]
+    assert plan_moves(tiered).moves == ()  # it stays for a while
+    with pytest.raises(NotFoundError, match="no files of 'M'"):
+        recall(tiered, "M")
 
 
 def test_a_recalled_run_comes_back_and_stays_for_a_while(tiered: Catalog, later: int) -> None:
