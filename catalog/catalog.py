@@ -63,14 +63,14 @@ class Catalog:
         self._lease: Lease | None = None
         self._cursors = Cursors(attached.connection)
         self._remote = Remote(attached.connection, layout)
-        self._remote.prepare()
+        with self.reading():
+            self._remote.prepare()
 
     def query(self, sql: str, params: Parameters = ()) -> pa.Table:
         """All rows of a query, whose parameters are given by place (`?`) or by name (`$name`).
 
         Raises:
-            LakeError: the snapshot that is looked at has not the tables of this release, or the catalog's disk or
-                server fails.
+            LakeError: the snapshot that is looked at has not the tables of this release.
             StorageError: a file that it reads is on a store that does not answer, or must be recalled first.
         """
         try:
@@ -106,7 +106,8 @@ class Catalog:
         Raises:
             StorageError: as `query`, also while the batches are read.
         """
-        self._remote.prepare()
+        with self.reading():
+            self._remote.prepare()
         cursor = self._cursors.new()
         for name, table in (tables or {}).items():
             # A copy of its own: DuckDB 1.5 fails where it would push a join's bloom filter into an Arrow scan.
@@ -152,9 +153,9 @@ class Catalog:
             InputError: the text is not SQL that this lake can answer.
             StorageError: a file that it reads cannot be read now. Fetching its rows is done within `reading`.
         """
-        self._remote.prepare()
         try:
             with self.reading():
+                self._remote.prepare()
                 return self._cursors.new().sql(sql)
         except duckdb.Error as error:
             text = str(error).strip()
@@ -168,8 +169,9 @@ class Catalog:
         """A block that fetches rows: what DuckDB says of a file that it cannot read becomes an error that helps.
 
         Raises:
-            LakeError: the catalog's disk or server fails.
-            StorageError: a file is on a store that does not answer, or must be recalled first.
+            LakeError: the catalog's server is away.
+            StorageError: a file is on a store that does not answer, or must be recalled first; the catalog's disk is
+                full or fails.
         """
         try:
             yield
@@ -179,7 +181,8 @@ class Catalog:
             explained = (
                 self._decoder.failure(error)
                 or self._remote.explained(error)
-                or connections.away(error, backend_of(self.layout, self.config).where)
+                or connections.disk_failure(error, str(self.layout.root))
+                or connections.server_failure(error, backend_of(self.layout, self.config).where)
             )
             if explained is None:
                 raise
@@ -202,7 +205,7 @@ class Catalog:
             parameters: what it was asked to do, for lineage; None values are left out.
 
         Raises:
-            LakeError: the lake is open for reading only, or the catalog's disk or server fails.
+            LakeError: the lake is open for reading only, or the catalog's server is away.
             StorageError: the disk is full or fails.
         """
         # Imported here: writing Parquet takes its time to load, and most that open a lake only read.
@@ -210,7 +213,7 @@ class Catalog:
 
         if self.read_only:
             raise LakeError("the lake is open for reading only", str(self.layout.root), "Open it for writing")
-        with self.reading():
+        try:
             self._remote.prepare()
             sweep(self.layout, self._connection, self.config)
             job = Job(self.layout, self._cursors, self._connection, self.config, operation, parameters or {})
@@ -218,6 +221,14 @@ class Catalog:
                 yield job
             finally:
                 job.end()
+        except duckdb.Error as error:
+            where = backend_of(self.layout, self.config).where
+            failure = connections.disk_failure(error, str(self.layout.root)) or connections.server_failure(
+                error, where
+            )
+            if failure is not None:
+                raise failure from error
+            raise
 
     @contextmanager
     def record(self) -> "Iterator[Transaction]":

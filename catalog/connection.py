@@ -17,7 +17,7 @@ from baselake.catalog.extensions import open_duckdb
 from baselake.catalog.files import record_forgotten_files, record_old_files
 from baselake.catalog.snapshots import At, find_snapshot
 from baselake.config import Config, load_config
-from baselake.errors import ConflictError, LakeError, NotFoundError
+from baselake.errors import ConflictError, LakeError, NotFoundError, StorageError
 from baselake.lake.keyring import required_keyring
 from baselake.lake.location import ENCRYPTED
 from baselake.lake.partition import LakeLayout
@@ -27,6 +27,12 @@ SCHEMA_VERSION = 15
 # Tables of a backup that are no part of the catalog begin so.
 BACKUP_TABLES = "baselake_backup_of_"
 _SQL = Path(__file__).parent / "sql"
+# The first three are SQLite's; of them the last means that it cannot make its log.
+_DISK_FAILS = re.compile("disk I/O error|disk is full|unable to open database file|No space left on device")
+# Of PostgreSQL's client, as DuckDB passes it on.
+_SERVER_FAILS = re.compile(
+    "Unable to connect to Postgres|server closed the connection|terminating connection"
+)
 
 
 def find_lake(lake: Path, config: Config | None = None) -> tuple[LakeLayout, Config]:
@@ -99,12 +105,17 @@ def connect(
     try:
         _attach(connection, layout, config, target, options)
     except duckdb.Error as error:
-        raise away(error, backend.where) or LakeError(
+        failure = disk_failure(error, backend.where) or server_failure(error, backend.where)
+        raise failure or LakeError(
             f"the catalog cannot be opened ({first_line(error)})", backend.where, "Restore it from a backup"
         ) from error
     try:
         _check_version(connection, layout)
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
+        if failure := disk_failure(error, backend.where):
+            raise failure from error
+        if not isinstance(error, duckdb.IOException):
+            raise
         if not damaged:
             raise LakeError(
                 f"the table that tells its release cannot be read ({first_line(error)})",
@@ -356,38 +367,48 @@ def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
     return [name for (name,) in rows]
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text, without a full stop."""
-    return str(error).strip().splitlines()[0].rstrip(".")
+def disk_failure(error: BaseException, where: str) -> StorageError | None:
+    """What to raise for an error that says that the disk of the catalog is full or fails; None for another one.
+
+    Args:
+        error: of DuckDB.
+        where: the catalog.
+    """
+    if not isinstance(error, duckdb.Error) or not _DISK_FAILS.search(str(error)):
+        return None
+    return StorageError(
+        f"the catalog's disk is full or fails ({cause(error)})",
+        where,
+        "See that it works and has room, then run the same command again",
+    )
 
 
-def away(error: BaseException, where: str) -> LakeError | None:
-    """The error to raise where the catalog's disk or server fails by what DuckDB says; None: that is another thing."""
-    said = str(error)
-    for words, remedy in _AWAY.items():
-        if words in said:
-            return LakeError(f"the catalog cannot be reached ({cause(error)})", where, remedy)
-    return None
+def server_failure(error: BaseException, where: str) -> LakeError | None:
+    """What to raise for an error that says that the catalog's server is away; None for another one.
+
+    Args:
+        error: of DuckDB.
+        where: the catalog.
+    """
+    if not isinstance(error, duckdb.Error) or not _SERVER_FAILS.search(str(error)):
+        return None
+    return LakeError(
+        f"the catalog's database cannot be reached ({cause(error)})",
+        where,
+        "See that the server runs and takes this user, then run the same command again",
+    )
 
 
 def cause(error: BaseException) -> str:
     """The line of an error's text that tells of a disk or server that fails, or else the first one."""
     lines = str(error).strip().splitlines()
-    telling = (line for line in lines if any(words in line for words in _AWAY))
+    telling = (line for line in lines if _DISK_FAILS.search(line) or _SERVER_FAILS.search(line))
     return next(telling, lines[0]).rstrip(".")
 
 
-_DISK = "See that its disk works and has room, then run the same command again"
-_SERVER = "See that the server runs and takes this user, then run the same command again"
-# Words of SQLite, and of PostgreSQL's client.
-_AWAY = {
-    "disk I/O error": _DISK,
-    "disk is full": _DISK,
-    "unable to open database file": _DISK,
-    "Unable to connect to Postgres": _SERVER,
-    "server closed the connection": _SERVER,
-    "terminating connection": _SERVER,
-}
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, without a full stop."""
+    return str(error).strip().splitlines()[0].rstrip(".")
 
 
 def quoted(text: str | Path) -> str:

@@ -23,7 +23,7 @@ import pyarrow as pa
 from baselake.catalog.audit import entry_of, record_audit, without_samples
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Parameters
-from baselake.catalog.connection import RELEASE, cause, duckdb_path, first_line, quoted
+from baselake.catalog.connection import RELEASE, cause, disk_failure, duckdb_path, first_line, quoted
 from baselake.catalog.cursors import Cursors, abandon
 from baselake.catalog.files import record_files, record_forgotten_files
 from baselake.catalog.locks import new_locked, try_lock
@@ -329,6 +329,7 @@ class Job:
 
         Raises:
             LakeError: the catalog refused the transaction, or another writer held the lock too long.
+            StorageError: the disk is full or fails.
         """
         lock = backend_of(self._layout, self._config).commit_lock(self._config.commit_timeout_seconds)
         with lock as check_held:
@@ -353,7 +354,7 @@ class Job:
                     cursor.execute("COMMIT")
                     self._committed = True
             except duckdb.Error as error:
-                raise LakeError(
+                raise disk_failure(error, str(self._layout.root)) or LakeError(
                     f"the catalog refused the {self._operation or 'change'} ({cause(error)})",
                     str(self._layout.root),
                     "Nothing was changed; run the same command again",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from baselake.catalog.backends import backend_of
-from baselake.catalog.connection import cause
+from baselake.catalog.connection import cause, disk_failure
 from baselake.catalog.cursors import abandon
 from baselake.errors import LakeError
 
@@ -37,7 +37,7 @@ def metadata_change(catalog: "Catalog", what: str) -> Iterator[duckdb.DuckDBPyCo
             check_held()
             cursor.execute("COMMIT")
         except duckdb.Error as error:
-            raise LakeError(
+            raise disk_failure(error, str(catalog.layout.root)) or LakeError(
                 f"the catalog refused {what} ({cause(error)})",
                 str(catalog.layout.root),
                 "Nothing was changed; run the same command again",
