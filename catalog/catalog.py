@@ -78,8 +78,7 @@ class Catalog:
         """All rows of a query, whose parameters are given by place (`?`) or by name (`$name`).
 
         Raises:
-            LakeError: the snapshot that is looked at has not the tables of this release, or the catalog's disk or
-                server fails.
+            LakeError: the snapshot that is looked at has not the tables of this release.
             StorageError: a file that it reads is on a store that does not answer, or must be recalled first.
         """
         with self._asked(sql, params) as cursor:
@@ -246,7 +245,7 @@ class Catalog:
             parameters: what it was asked to do, for lineage; None values are left out.
 
         Raises:
-            LakeError: the lake is open for reading only, or the catalog's disk or server fails.
+            LakeError: the lake is open for reading only, or the catalog's server is away.
             StorageError: the disk is full or fails.
         """
         # Imported here: writing Parquet takes its time to load, and most that open a lake only read.

@@ -24,6 +24,10 @@ SCHEMA_VERSION = 15
 # Tables of a backup that are no part of the catalog begin so.
 BACKUP_TABLES = "baselake_backup_of_"
 _SQL = Path(__file__).parent / "sql"
+# Words of SQLite, whose last ones mean that it cannot make its log, and of the operating system.
+_DISK_FAILS = ("disk I/O error", "disk is full", "unable to open database file", "No space left on device")
+# Words of PostgreSQL's client.
+_SERVER_AWAY = ("Unable to connect to Postgres", "server closed the connection", "terminating connection")
 
 
 def find_lake(lake: Path, config: Config | None = None) -> tuple[LakeLayout, Config]:
@@ -370,12 +374,6 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0].rstrip(".")
 
 
-# Words of SQLite, whose last ones mean that it cannot make its log, and of the operating system.
-_DISK_FAILS = ("disk I/O error", "disk is full", "unable to open database file", "No space left on device")
-# Words of PostgreSQL's client.
-_SERVER_AWAY = ("Unable to connect to Postgres", "server closed the connection", "terminating connection")
-
-
 def away(error: BaseException, where: str) -> LakeError | StorageError | None:
     """The error to raise where the lake's disk or the catalog's server fails by what DuckDB says; None: it does not."""
     if _line_with(error, _DISK_FAILS):
@@ -386,7 +384,7 @@ def away(error: BaseException, where: str) -> LakeError | StorageError | None:
         )
     if _line_with(error, _SERVER_AWAY):
         return LakeError(
-            f"the catalog cannot be reached ({cause(error)})",
+            f"the catalog's database cannot be reached ({cause(error)})",
             where,
             "See that the server runs and takes this user, then run the same command again",
         )

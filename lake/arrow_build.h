@@ -242,4 +242,10 @@ class BuiltBatch {
     bool taken_ = false;
 };
 
+// Lets Python have the batches that a module builds; each module has a class of its own.
+inline void bind_built_batch(pybind11::module_& m) {
+    pybind11::class_<BuiltBatch>(m, "BuiltBatch", pybind11::module_local())
+        .def("__arrow_c_array__", &BuiltBatch::arrow_c_array, pybind11::arg("requested_schema") = pybind11::none());
+}
+
 }  // namespace baselake

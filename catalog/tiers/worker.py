@@ -6,6 +6,8 @@ Its story goes to standard error. It ends with its parent, however that ends; ki
 import sys
 from pathlib import Path
 
+import duckdb
+
 from baselake.catalog.catalog import connect
 from baselake.catalog.tiers.policy import apply_policy
 from baselake.errors import BaselakeError
@@ -21,7 +23,7 @@ def main() -> None:
     try:
         with connect(lake) as catalog:
             done = apply_policy(catalog, progress)
-    except BaselakeError as error:
+    except (BaselakeError, OSError, duckdb.Error) as error:
         progress.note(f"tiers: {' '.join(str(error).split())}")
         sys.exit(1)
     if done.files or done.removed:

@@ -8,6 +8,8 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
+
 from baselake.catalog.catalog import connect
 from baselake.catalog.upkeep.compact import compact
 from baselake.catalog.upkeep.expire import expire
@@ -27,7 +29,7 @@ def main() -> int:
                 catalog.lease()
                 gone = expire(catalog, timedelta(seconds=float(sys.argv[3])))
                 said += f"; {len(gone.snapshots)} snapshots expired, {gone.files_removed} files removed"
-    except (BaselakeError, OSError) as error:
+    except (BaselakeError, OSError, duckdb.Error) as error:
         print(" ".join(str(error).split()))
         return 1
     print(said)

@@ -174,8 +174,7 @@ class Annotator {
 PYBIND11_MODULE(_consequences, m) {
     using namespace baselake;
     using namespace baselake::annotate;
-    py::class_<BuiltBatch>(m, "BuiltBatch", py::module_local())
-        .def("__arrow_c_array__", &BuiltBatch::arrow_c_array, py::arg("requested_schema") = py::none());
+    bind_built_batch(m);
     py::class_<Annotator>(m, "Annotator")
         .def(py::init<Array<std::uint8_t>, bool, const Array<std::int8_t>&, const Array<std::int64_t>&, const Array<std::int32_t>&,
                       const Array<std::int32_t>&, const Array<std::int32_t>&, const Array<std::int32_t>&, const Array<std::int8_t>&,

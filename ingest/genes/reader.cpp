@@ -94,8 +94,7 @@ PYBIND11_MODULE(_reader, m) {
     using namespace baselake;
     using namespace baselake::genes;
     py::register_exception<Fault>(m, "Fault", PyExc_ValueError);
-    py::class_<BuiltBatch>(m, "BuiltBatch", py::module_local())
-        .def("__arrow_c_array__", &BuiltBatch::arrow_c_array, py::arg("requested_schema") = py::none());
+    bind_built_batch(m);
     py::class_<Reader>(m, "Reader")
         .def(py::init<const std::vector<std::pair<std::string, std::int64_t>>&>(), py::arg("contigs"))
         .def("feed", &Reader::feed, py::arg("piece"), py::arg("last"))

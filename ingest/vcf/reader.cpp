@@ -212,8 +212,7 @@ PYBIND11_MODULE(_reader, m) {
     using namespace baselake;
     using namespace baselake::vcf;
     py::register_exception<Fault>(m, "Fault", PyExc_ValueError);
-    py::class_<BuiltBatch>(m, "BuiltBatch")
-        .def("__arrow_c_array__", &BuiltBatch::arrow_c_array, py::arg("requested_schema") = py::none());
+    bind_built_batch(m);
     py::class_<Reader>(m, "Reader")
         .def(py::init<const Declared&, const Declared&, const std::vector<std::pair<std::string, py::array_t<std::uint8_t>>>&,
                       std::size_t, std::size_t, std::size_t, bool, std::int64_t, std::size_t,

@@ -36,18 +36,21 @@ class Mover:
             self._process = None
         if self._process is None and now >= self._due:
             self._due = now + self.interval
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "baselake.catalog.tiers.worker",
-                    str(self.lake),
-                    str(os.getpid()),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-m",
+                        "baselake.catalog.tiers.worker",
+                        str(self.lake),
+                        str(os.getpid()),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            except OSError as error:  # no memory or process is left: the daemon lives on
+                log(f"{self.lake}: tiers: moving cannot be started ({error.strerror}); tried again")
 
     def end(self) -> None:
         """End it where it is: what it had not registered is removed by the next one."""

@@ -35,13 +35,23 @@ class Upkeep:
         if self._process is None and now - self._begun >= self.interval:
             self._begun = now
             older = [] if self.older_than is None else [str(self.older_than.total_seconds())]
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "baselake.catalog.upkeep.round", self.lake, str(os.getpid()), *older],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                text=True,
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-m",
+                        "baselake.catalog.upkeep.round",
+                        self.lake,
+                        str(os.getpid()),
+                        *older,
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    start_new_session=True,
+                )
+            except OSError as error:  # no memory or process is left: the daemon lives on
+                log(f"upkeep: it cannot be started ({error.strerror}); tried again at the next round")
 
     def end(self) -> None:
         """End a round under way: what it has not committed is undone."""

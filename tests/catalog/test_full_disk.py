@@ -25,7 +25,7 @@ def run_job(lake: Path, folder: Path, shim: Path, full_from: int) -> tuple[str, 
         [
             sys.executable,
             "-m",
-            "tests.catalog.full_disk_process",
+            "tests.catalog.full_from_process",
             lake,
             folder / "full",
             folder / "sheet.csv",

@@ -118,7 +118,10 @@ def policy(context: click.Context, format_: str | None) -> None:
 @click.option("--idle", metavar="AGE", help="This long after a query last read them.")
 @common
 def policy_set(table: str, tier: str, after: str | None, idle: str | None) -> None:
-    """Move files of TABLE to a tier by age; with --after and --idle, when both are reached."""
+    """Move files of TABLE to a tier by age; with --after and --idle, when both are reached.
+
+    TABLE objects stands for the files that runs brought and that are kept as they came.
+    """
     from baselake.catalog.tiers.settings import set_rule
     from baselake.lake.tiers import Rule
 
@@ -204,7 +207,10 @@ def apply(dry_run: bool, format_: str | None) -> None:
 )
 @common
 def recall(subject: str | None, table: str | None, wait: bool, keep: str) -> None:
-    """Bring the files of a sample, with its runs, of a run or of a table back to the hot tier."""
+    """Bring the files of a sample, with its runs, of a run or of a table back to the hot tier.
+
+    Files that are kept as they came are brought with their run, or as --table objects, not with a sample.
+    """
     from baselake.catalog.tiers import policy as policies
 
     if subject is None and table is None:

@@ -109,3 +109,14 @@ def test_a_lake_of_one_tier_counts_nothing(catalog: Catalog) -> None:
     assert catalog.query("SELECT count(*) AS n FROM duckdb_logs")["n"][0].as_py() == 0
     catalog.close()
     assert not catalog.layout.reads.exists()
+
+
+def test_a_count_that_a_power_cut_emptied_is_left_out_and_goes(counted: Path, config: Config) -> None:
+    ask(counted, config, "SELECT seq FROM read_records WHERE run_id = 'R1'")
+    (counted / "reads" / "1-cut").touch()
+    (counted / "reads" / "2-cut").write_text('{"a.parq')
+    with connect(counted, config) as catalog:
+        assert reads(catalog) == {"R1": 2}
+        apply_policy(catalog)
+        assert reads(catalog) == {"R1": 2}
+        assert list(catalog.layout.reads.iterdir()) == []

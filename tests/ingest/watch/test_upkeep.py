@@ -1,12 +1,16 @@
 """The daemon's rounds of upkeep."""
 
+import errno
+import subprocess
 import time
 from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
 from baselake.catalog.catalog import Catalog
+from baselake.ingest.watch.mover import Mover
 from baselake.ingest.watch.upkeep import Upkeep
 
 
@@ -43,3 +47,26 @@ def test_a_round_that_fails_says_why(tmp_path: Path) -> None:
     upkeep = Upkeep(lake=tmp_path / "nowhere", interval=60.0)
     finish(upkeep, log)
     assert "no lake here" in log[0]
+
+
+def test_where_no_process_can_be_started_it_is_said_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+
+    def refuse(*arguments: object, **named: object) -> None:
+        del named
+        started.append(arguments)
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    log: list[str] = []
+    upkeep = Upkeep(lake=tmp_path, interval=60.0)
+    mover = Mover(lake=tmp_path, interval=60.0)
+    for now in (0.0, 1.0, 60.0):
+        upkeep.poll(now, log.append)
+        mover.look(now, log.append)
+    assert len(started) == 4
+    assert [line for line in log if "cannot be started (Resource temporarily unavailable)" in line] == log
+    upkeep.end()
+    mover.end()

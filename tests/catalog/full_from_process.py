@@ -1,4 +1,4 @@
-"""A job whose disk becomes full: `full_disk_process.py LAKE FLAG SOURCE RUN`.
+"""A job whose disk becomes full: `full_from_process.py LAKE FLAG SOURCE RUN`.
 
 With the flag the disk is full from the moment that the library which makes it so was told (`tests/c/enospc.c`). Prints
 `committed`, or the error, and then how often space was taken while the flag was there.
