@@ -53,6 +53,15 @@ from baselake.lake.schema import ALIGNMENTS
 INSTRUCTIONS = {"pairhmm_float": 22, "pairhmm_double": 30, "smithwaterman": 39}
 
 
+# Bytes that a kernel must read or write for each base of the alignments.
+LEAST_BYTES = {
+    "decode_streams": 1,  # a quality; the words are less
+    "pileup_unfold": 4,  # a base of the contig and a quality in, a base and a quality out
+    "pileup_count": 3,  # a base, a quality, a base of the reference
+    "pileup_differences": 3,
+}
+
+
 class TimedGpu(Gpu):
     """Adds up the time of each kernel by CUDA events."""
 
@@ -358,8 +367,13 @@ def rows_of(lake: Lake) -> list[pa.Table]:
     return [lake.sql(f"SELECT * FROM {table} ORDER BY ALL") for table in tables]
 
 
-def from_lake_to_lake(gpu: TimedGpu, rounds: int, inputs: list[tuple[str, Path, Path]]) -> None:
-    """`call` of whole samples: alignments in a lake, variants committed; all threads."""
+def from_lake_to_lake(
+    gpu: TimedGpu, rounds: int, inputs: list[tuple[str, Path, Path]], memory: float
+) -> None:
+    """`call` of whole samples: alignments in a lake, variants committed; all threads.
+
+    `memory`: bytes a second that the device's memory moves at most.
+    """
     print(
         "\n| call, lake to lake | bases | threads | CPU, s | GPU, s | ratio | to the device, MB | from it, MB |"
     )
@@ -398,10 +412,15 @@ def from_lake_to_lake(gpu: TimedGpu, rounds: int, inputs: list[tuple[str, Path, 
                 f"| {name} | {bases:,} | {threads} | {cpu:.2f} | {device_:.2f} | {cpu / device_:.2f} | {moved} |"
             )
             of_kernels.append((name, bases, {k: v / rounds for k, v in gpu.milliseconds().items()}))
-    print("\n| kernels of call | ms | GB of bases/s |\n|---|---|---|")
+    print(
+        "\n| kernels of call | ms | G bases/s | least GB/s of memory | of what it moves |\n|---|---|---|---|---|"
+    )
     for name, bases, by_kernel in of_kernels:
         for kernel, ms in sorted(by_kernel.items(), key=lambda one: -one[1]):
-            print(f"| {name}: {kernel} | {ms:.2f} | {bases / max(ms, 1e-6) / 1e6:.1f} |")
+            rate = bases / max(ms / 1e3, 1e-9)
+            moved = rate * LEAST_BYTES.get(kernel, 0)
+            bandwidth = f"{moved / 1e9:.1f} | {moved / memory:.0%}" if moved else " | "
+            print(f"| {name}: {kernel} | {ms:.2f} | {rate / 1e9:.2f} | {bandwidth} |")
 
 
 def emulated() -> Any:
@@ -434,11 +453,16 @@ def main(arguments: list[str] | None = None) -> None:
         given.pairs, given.blocks, given.megabytes, given.rounds, given.bases = 40, 1, 1, 1, 8_000
     modules = emulated() if given.emulated else device.array_module()
     gpu = TimedGpu(modules, 0)
-    properties = modules.cuda.runtime.getDeviceProperties(0)
-    processors, clock = properties["multiProcessorCount"], 1e3 * properties["clockRate"]
+    name = modules.cuda.runtime.getDeviceProperties(0)["name"].decode()
+    # CUDA 13 has the clocks no longer among the properties.
+    told = modules.cuda.Device(0).attributes
+    processors, clock = told["MultiProcessorCount"], 1e3 * told["ClockRate"]
+    memory = 2e3 * told["MemoryClockRate"] * told["GlobalMemoryBusWidth"] / 8  # bytes a second, both edges
     # A multiprocessor issues an instruction of four warps in a clock.
     peak = 4.0 * processors * clock
-    print(f"{properties['name'].decode()}, {processors} multiprocessors at {clock / 1e9:.2f} GHz\n")
+    print(
+        f"{name}, {processors} multiprocessors at {clock / 1e9:.2f} GHz, memory of {memory / 1e12:.2f} TB/s\n"
+    )
     copies(gpu, given.rounds, given.megabytes)
     pairhmm(gpu, given.rounds, given.pairs, peak)
     smithwaterman(gpu, given.rounds, max(8, given.pairs // 40), peak)
@@ -461,7 +485,7 @@ def main(arguments: list[str] | None = None) -> None:
         if given.bases:
             fasta, bam = synthetic.make(Path(scratch), given.bases, given.depth)
             lakes.append((f"made, {given.depth:g}x", bam, fasta))
-        from_lake_to_lake(gpu, given.rounds, lakes)
+        from_lake_to_lake(gpu, given.rounds, lakes, memory)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def make(folder: Path, bases: int, depth: float, seed: int = 1) -> tuple[Path, P
     other = contig.copy()
     snvs = rng.choice(bases, bases // _SNV_EVERY, replace=False)
     other[snvs] = _ACGT[(np.searchsorted(_ACGT, other[snvs]) + rng.integers(1, 4, len(snvs))) % 4]
-    deletions = np.unique(rng.choice(bases, bases // _DELETION_EVERY)).tolist()
+    deletions = np.unique(rng.choice(bases, max(1, bases // _DELETION_EVERY))).tolist()
     fasta, bam = folder / "synthetic.fa", folder / "synthetic.bam"
     fasta.write_bytes(b">made\n" + contig.tobytes() + b"\n")
     pysam.faidx(str(fasta))

@@ -19,6 +19,7 @@ from baselake.lake.columns.reader import CodedRows
 
 _CHANGE_BYTES = 6
 _NO_QUALITIES = -1
+_MOST_BASES = np.iinfo(np.int32).max  # of a window: places of a part's bases are int32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +76,8 @@ def on_device(
         decoded: gives the rows with all columns, decoded by the CPU.
 
     Returns:
-        None where there are no rows, the device has not the memory, or blocks are stored against different contigs:
-        that is the CPU's.
+        None where there are no rows, 2^31 bases or more, the device has not the memory, or blocks are stored against
+        different contigs: that is the CPU's.
 
     Raises:
         DeviceLostError: the device fails.
@@ -98,7 +99,8 @@ def on_device(
         raise told(decoded, ValueError("qualities are not as many as their lengths say"))
     taken = sum(map(stored_size, streams)) + int(sizes.sum())
     taken += sum(len(one.kept) + _CHANGE_BYTES * len(one.places) for one in sequences)
-    if not gpu.fits(taken):
+    total = sum(int(one.lengths.sum(dtype=np.int64)) for one in sequences)
+    if total > _MOST_BASES or not gpu.fits(taken):
         return None
     # By row of all blocks, and which of these the table has.
     number = _firsts([len(one.lengths) for one in sequences])[coded.block] + coded.row

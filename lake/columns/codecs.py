@@ -217,7 +217,7 @@ def decode_sequences(block: bytes, placement: Placement | None, contig: ContigBa
 def text_parts(block: bytes) -> TextParts:
     """A block of `encode_texts`, its characters still packed."""
     _, (_, lengths, data) = split(block)
-    return TextParts(lengths=_entropy.unpack_numbers(lengths), packed=data)
+    return TextParts(lengths=_lengths(lengths), packed=data)
 
 
 def placed_text_parts(beginning: bytes, path: str, at: int) -> TextParts | None:
@@ -236,18 +236,20 @@ def placed_text_parts(beginning: bytes, path: str, at: int) -> TextParts | None:
     except ValueError:  # it is longer, or damaged: who reads it whole will tell
         return None
     stream = PlacedStream(head=head, path=path, at=at + place, size=size)
-    return TextParts(lengths=_entropy.unpack_numbers(lengths), packed=stream)
+    return TextParts(lengths=_lengths(lengths), packed=stream)
 
 
 def sequence_parts(block: bytes, cigars: pa.Array | None) -> SequenceParts:
     """A block of `encode_bases` or `encode_sequences`, not put together; the latter needs the CIGARs of its rows."""
     rows, streams = split(block)
+    if not streams:
+        raise ValueError("a block has too few streams")
     if streams[0]:
         whole, inserted, others = streams[2:4], streams[4:6], streams[6:]
         assert cigars is not None
         made = _sequences.parts([_unkept(whole), _unkept(inserted), *others], *_buffers(cigars))
         return SequenceParts(**dict(zip(SequenceParts.__slots__, made, strict=True)))
-    lengths = _entropy.unpack_numbers(streams[2])
+    lengths = _lengths(streams[2])
     ends = np.cumsum(lengths)
     kept = np.frombuffer(_unkept(streams[3:]), np.uint8)
     if rows and ends[-1] != len(kept):
@@ -261,6 +263,13 @@ def sequence_parts(block: bytes, cigars: pa.Array | None) -> SequenceParts:
         places=np.zeros(0, np.int32),
         codes=np.zeros(0, np.uint16),
     )
+
+
+def _lengths(stream: bytes) -> np.ndarray:
+    lengths = _entropy.unpack_numbers(stream)
+    if len(lengths) and lengths.min() < 0:
+        raise ValueError("a length is negative")
+    return lengths
 
 
 def encode_tags(tags: pa.Array, bases: pa.Array, placement: Placement | None, contig: ContigBases) -> bytes:

@@ -235,9 +235,9 @@ Parts parts(const std::vector<std::string_view>& streams, const StringView& ciga
         int64_t at = 0;
         for (int64_t count = is_whole ? 0 : counts.next(), left = count; left > 0; --left) {
             const int64_t distance = distances.next();
-            at += distance;
             // Two changes of one base would be done by two threads at once.
-            if (distance < (left < count) || at >= length) damaged("a base lies outside its read");
+            if (distance < (left < count) || distance >= length - at) damaged("a base lies outside its read");
+            at += distance;
             const uint8_t change = changes.byte();
             if (change > kOtherBase) damaged("a change of no base");
             out.places.push_back(static_cast<int32_t>(at));

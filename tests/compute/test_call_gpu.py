@@ -151,6 +151,24 @@ def test_a_lakes_rows_are_those_of_the_cpu(small: Path, tmp_path: Path, emulated
     assert emulated.used == 0
 
 
+def test_long_reads_take_no_part_on_a_gpu_either(
+    lake: Path, config: Config, tmp_path: Path, emulated: Machine
+) -> None:
+    fasta = tmp_path / "tiny.fa"
+    fasta.write_text(f">chr1\n{CONTIG}\n")
+    (long,) = reads_with(CONTIG, [], starts=[1000], length=1200, label="long")
+    with connect(lake, config) as catalog:
+        add_reference(catalog, fasta, "tiny")
+        add_sample(catalog, "S1", "female")
+        write_alignments(catalog, "S1", "chr1", [*carrying_reads(), long])
+    on_cpu, _ = called(lake, tmp_path / "cpu", "cpu")
+    notes = Notes()
+    on_gpu, _ = called(lake, tmp_path / "gpu", "gpu", notes)
+    assert on_gpu == on_cpu
+    assert any("reads of over 1,000 bases" in note for note in notes.said)
+    assert set(emulated.launched) >= WALK
+
+
 def test_qualities_are_read_past_the_host_where_kvikio_is(
     slice_folder: Path, lake: Path, tmp_path: Path, emulated: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -260,6 +260,15 @@ class Machine:
                 return
 
             @property
+            def attributes(self) -> dict[str, int]:
+                return {
+                    "MultiProcessorCount": 1,
+                    "ClockRate": 1000,
+                    "MemoryClockRate": 1000,
+                    "GlobalMemoryBusWidth": 64,
+                }
+
+            @property
             def mem_info(self) -> tuple[int, int]:
                 return machine.memory - machine.used, machine.memory
 
@@ -283,11 +292,7 @@ class Machine:
                 alloc_pinned_memory=bytearray,
                 runtime=SimpleNamespace(
                     getDeviceCount=lambda: 1,
-                    getDeviceProperties=lambda index: {
-                        "name": b"emulated",
-                        "multiProcessorCount": 1,
-                        "clockRate": 1000,
-                    },
+                    getDeviceProperties=lambda index: {"name": b"emulated"},
                     CUDARuntimeError=DeviceError,
                 ),
                 driver=SimpleNamespace(CUDADriverError=DeviceError),

@@ -34,7 +34,7 @@ class CuFile:
         assert Path(path).is_absolute()
         self.path, self.open = Path(path), True
         if not self.path.exists():
-            raise FileNotFoundError(2, "No such file or directory", path)
+            raise RuntimeError("Unable to open file. No such file or directory")  # as kvikio 26.10 says it
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """Coded columns: what is decoded is what was encoded, whatever it is, and the slow twin decodes the same."""
 
+import re
 from contextlib import suppress
 from itertools import pairwise
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from baselake.lake.columns import _entropy, codecs
 from baselake.lake.columns.codecs import NO_CONTIG, ContigBases, Placement
 from baselake.lake.columns.reference import unpack_bytes
-from baselake.lake.columns.streams import join, split
+from baselake.lake.columns.streams import PlacedStream, join, split
 
 REFERENCE = np.frombuffer(b"ACGTTGCAACGTNNRYACGGATTACAGATTACA" * 8, np.uint8)
 CONTIG = ContigBases(digest="d", contig="c1", bases=REFERENCE)
@@ -188,6 +189,89 @@ def test_bases_of_alignments_come_back_whatever_they_lie_on(rows: tuple[list[str
     plain = codecs.encode_bases(column)
     assert codecs.compared_with(plain) is None
     assert codecs.decode_sequences(plain, None, NO_CONTIG).equals(column)
+
+
+def put_together(parts: codecs.SequenceParts, cigars: list[str | None], starts: list[int]) -> list[str]:
+    """Bases of rows from what they are made of, one base at a time: what a device does."""
+    out = []
+    for row, (cigar, start) in enumerate(zip(cigars, starts, strict=True)):
+        at, length = int(parts.kept_at[row]), int(parts.lengths[row])
+        if parts.whole[row]:
+            out.append(parts.kept[at : at + length].tobytes().decode())
+            continue
+        bases: list[str] = []
+        position = start
+        for count, op in re.findall(r"(\d+)([MIDNSHP=X])", cigar or ""):
+            for _ in range(int(count)):
+                if op in "M=X":
+                    bases.append(chr(REFERENCE[position]) if position < len(REFERENCE) else "N")
+                elif op in "IS":
+                    bases.append(chr(parts.kept[at]))
+                    at += 1
+                position += op in "M=XDN"
+        for change in range(parts.change_at[row], parts.change_at[row + 1]):
+            place, code = int(parts.places[change]), int(parts.codes[change])
+            if code & 0xFF == 4:
+                bases[place] = chr(code >> 8)
+            else:
+                bases[place] = "N" if code == 3 else "ACGT"[("ACGT".index(bases[place]) + code + 1) % 4]
+        assert len(bases) == length
+        out.append("".join(bases))
+    return out
+
+
+@given(alignments())
+@settings(max_examples=150)
+def test_parts_of_bases_are_put_together_as_they_were(rows: tuple[list[str | None], ...]) -> None:
+    bases, cigars, starts = rows
+    where = placement(cigars, starts)
+    column = pa.array(bases, pa.string())
+    wanted = [base or "" for base in bases]
+    parts = codecs.sequence_parts(codecs.encode_sequences(column, where, CONTIG), where.cigars)
+    assert put_together(parts, cigars, starts) == wanted
+    whole = codecs.sequence_parts(codecs.encode_bases(column), None)
+    assert put_together(whole, cigars, starts) == wanted
+
+
+@given(alignments(), st.data())
+@settings(max_examples=150)
+def test_parts_of_damaged_bases_lie_within_their_arrays(
+    rows: tuple[list[str | None], ...], draw: st.DataObject
+) -> None:
+    bases, cigars, starts = rows
+    where = placement(cigars, starts)
+    block = bytearray(codecs.encode_sequences(pa.array(bases, pa.string()), where, CONTIG))
+    for _ in range(draw.draw(st.integers(1, 3))):
+        block[draw.draw(st.integers(0, len(block) - 1))] = draw.draw(st.integers(0, 255))
+    try:
+        parts = codecs.sequence_parts(bytes(block), where.cigars)
+    except (ValueError, UnicodeDecodeError, OSError):
+        return
+    count = len(parts.lengths)
+    assert (parts.lengths >= 0).all()
+    taken = np.where(parts.whole, parts.lengths, 0)
+    assert (parts.kept_at + taken <= len(parts.kept)).all()
+    row = np.repeat(np.arange(count), np.diff(parts.change_at))
+    assert ((parts.places >= 0) & (parts.places < parts.lengths[row])).all()
+
+
+def test_texts_whose_words_stay_in_a_file_are_told_by_their_beginning() -> None:
+    rng = np.random.default_rng(2)
+    texts = [
+        rng.integers(40, 70, int(n)).astype(np.uint8).tobytes().decode() for n in rng.integers(30, 99, 400)
+    ]
+    block = codecs.encode_texts(pa.array(texts))
+    whole = codecs.text_parts(block)
+    placed = codecs.placed_text_parts(block[:4000], "/file", 1000)
+    assert placed is not None
+    assert np.array_equal(placed.lengths, whole.lengths)
+    stream = placed.packed
+    assert isinstance(stream, PlacedStream)
+    assert block[stream.at - 1000 :] == whole.packed
+    assert stream.size == len(whole.packed)
+    # Its tables are not all there, or there are none: who reads it whole knows more.
+    assert codecs.placed_text_parts(block[:300], "/file", 0) is None
+    assert codecs.placed_text_parts(codecs.encode_texts(pa.array(["IIII"] * 9)), "/file", 0) is None
 
 
 def field(tag: str, kind: str, value: bytes) -> bytes:
