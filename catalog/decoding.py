@@ -190,8 +190,11 @@ class Decoder:
             self._registered = True
 
     def asked_for(self, error: duckdb.Error) -> bool:
-        """Whether a query failed because it needs the functions, and they are not known yet."""
-        return not self._registered and "decode_" in str(error)
+        """Whether a query failed because it needs the functions, which were not known when it was asked.
+
+        Another thread may have made them known since: then it is enough to ask again.
+        """
+        return isinstance(error, duckdb.CatalogException) and "name decode_" in str(error)
 
     def _function(self, column: str) -> Callable[..., Any]:
         # ChunkedArrays in, an Array out; DuckDB looks into annotations, and Arrow's types need not be there.

@@ -1,6 +1,8 @@
 """Coded columns in a lake: any record comes back, plain columns need no decoding, deleted rows harm no block."""
 
 import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,13 +12,14 @@ import pytest
 
 from baselake.api import Lake
 from baselake.catalog.catalog import Catalog, connect
+from baselake.catalog.decoding import CODED_TYPES
 from baselake.catalog.export.bam import export_bam
 from baselake.catalog.references import add_reference
 from baselake.catalog.upkeep.compact import compact
 from baselake.errors import BaselakeError
 from baselake.ingest.bam import ingest_bam
 from baselake.lake.region import parse_region
-from baselake.lake.schema import CODED, READ_RECORDS
+from baselake.lake.schema import ALIGNMENTS, CODED, READ_RECORDS
 from tests.ingest.sam_files import CONTIGS, HEADER, sam_line, sam_lines, write_bam
 
 MOST_BASES = 3_000_000
@@ -89,6 +92,34 @@ def test_another_connection_that_only_reads_sees_the_same(stored: Catalog) -> No
     (snapshot,) = stored.query("SELECT max(snapshot_id) AS n FROM lake.snapshots()")["n"].to_pylist()
     with connect(stored.layout.root, stored.config, at=snapshot) as then:
         assert then.query(sql).equals(stored.query(sql))
+
+
+def test_coded_columns_are_decoded_whichever_way_a_lake_that_only_reads_is_asked_first(
+    stored: Catalog,
+) -> None:
+    """DuckDB is told of the functions when the first query needs them, also where several do at once."""
+    sql = "SELECT name, qual FROM alignments ORDER BY name"
+    expected = stored.query(sql)
+    asked: list[Callable[[Catalog], pa.Table]] = [
+        lambda catalog: catalog.stream(sql).read_all(),
+        lambda catalog: Lake(catalog).sql(sql),
+        lambda catalog: pa.Table.from_pylist(
+            [dict(zip(("name", "qual"), row, strict=True)) for row in catalog.rows(sql)], expected.schema
+        ),
+    ]
+    for ask in asked:
+        with connect(stored.layout.root, stored.config, read_only=True) as other:
+            assert ask(other).equals(expected)
+    with (
+        connect(stored.layout.root, stored.config, read_only=True) as other,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        assert all(table.equals(expected) for table in pool.map(other.query, [sql] * 16))
+
+
+def test_types_of_coded_columns_are_those_of_the_schema() -> None:
+    spelled = {pa.string(): "VARCHAR", pa.binary(): "BLOB", pa.int32(): "INTEGER"}
+    assert {name: spelled[ALIGNMENTS.schema.field(name).type] for name in CODED} == CODED_TYPES
 
 
 REGIONS = ("chr1:13-30", "chr1:1-13", "chr1:49-900", "chr1:901-902", "chr2")
