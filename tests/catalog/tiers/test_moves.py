@@ -205,7 +205,7 @@ def test_calls_that_stand_in_one_file_with_those_of_others_are_a_samples_too(
     set_rule(tiered, Rule(table="genotypes", tier="warm", after_seconds=0))
 
     def hot() -> list[tuple[str, ...]]:
-        found = [one for one in held_files(tiered) if one.stored.table == "genotypes" and one.tier == "hot"]
+        found = [one for one in held_files(tiered) if one.table == "genotypes" and one.tier == "hot"]
         return sorted(one.samples or () for one in found)
 
     pin(tiered, "C")
