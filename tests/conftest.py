@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from baselake.catalog.catalog import Catalog, connect, create
 from baselake.config import Config
@@ -16,6 +17,10 @@ from baselake.config import Config
 from .object_store import SeaweedFS, environment
 
 _SHARED = Path(__file__).parents[2] / "shared"
+
+# A busy machine is no fault: tests have a timeout of their own.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
