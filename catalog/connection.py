@@ -376,24 +376,19 @@ def first_line(error: BaseException) -> str:
 
 def away(error: BaseException, where: str) -> LakeError | StorageError | None:
     """The error to raise where the lake's disk or the catalog's server fails by what DuckDB says; None: it does not."""
-    if _line_with(error, _DISK_FAILS):
+    if line := _line_with(error, _DISK_FAILS):
         return StorageError(
-            f"the lake's disk is full or fails ({cause(error)})",
+            f"the lake's disk is full or fails ({line})",
             where,
             "See that it works and has room, then run the same command again",
         )
-    if _line_with(error, _SERVER_AWAY):
+    if line := _line_with(error, _SERVER_AWAY):
         return LakeError(
-            f"the catalog's database cannot be reached ({cause(error)})",
+            f"the catalog's database cannot be reached ({line})",
             where,
             "See that the server runs and takes this user, then run the same command again",
         )
     return None
-
-
-def cause(error: BaseException) -> str:
-    """The line of an error's text that tells of a disk or server that fails, or else the first one."""
-    return _line_with(error, (*_DISK_FAILS, *_SERVER_AWAY)) or first_line(error)
 
 
 def _line_with(error: BaseException, words: Sequence[str]) -> str:
