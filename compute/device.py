@@ -159,11 +159,8 @@ class Work:
 
     def put(self, values: npt.NDArray) -> Any:
         """A copy of a flat array on the device; `values` may change at once."""
-        staged = self._pinned(values.size, values.dtype)
-        np.copyto(staged, values)
         array = self.empty(values.size, values.dtype)
-        if values.size:
-            array.set(staged, stream=self._stream)
+        self.put_into(array, 0, values)
         return array
 
     def put_into(self, array: Any, first: int, values: npt.NDArray) -> None:
