@@ -4,7 +4,7 @@ Each method parses nothing and renders nothing: it calls the one function that d
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -203,13 +203,11 @@ class Lake:
             NotFoundError: no such question, or no such sample, family, cohort or contig.
             InputError: arguments are missing, too many or of the wrong kind.
         """
-        return self.sql(self.question_sql(question, *arguments, **named))
+        return self.catalog.query(self._asked(question, arguments, named))
 
     def stream(self, question: str, *arguments: object, **named: object) -> "pa.RecordBatchReader":
         """The same answer, computed as its batches are read."""
-        sql = self.question_sql(question, *arguments, **named)
-        self.audit_sql(sql)
-        return self.catalog.stream(sql)
+        return self.catalog.stream(self._asked(question, arguments, named))
 
     def lazy(self, question: str, *arguments: object, **named: object) -> "polars.LazyFrame":
         """The same answer as a frame of Polars that is computed when it is collected.
@@ -221,9 +219,7 @@ class Lake:
             import polars  # noqa: F401
         except ImportError as error:
             raise MissingDependencyError("Polars is not installed", "", "Run: pip install polars") from error
-        sql = self.question_sql(question, *arguments, **named)
-        self.audit_sql(sql)
-        relation = self.catalog.relation(sql)
+        relation = self.catalog.relation(self._asked(question, arguments, named))
         assert relation is not None  # it is a SELECT
         return relation.pl(lazy=True)
 
@@ -232,6 +228,10 @@ class Lake:
         from baselake.catalog.questions import question_sql
 
         return question_sql(self.catalog, question, arguments, named)
+
+    def _asked(self, question: str, arguments: Sequence[object], named: Mapping[str, object]) -> str:
+        self.audit_sql(sql := self.question_sql(question, *arguments, **named))
+        return sql
 
     def audit_sql(self, query: str) -> None:
         """Set a query down in the audit of a lake whose reads are audited; what it has in quotes is left out."""
