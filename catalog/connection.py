@@ -20,7 +20,7 @@ from baselake.errors import ConflictError, LakeError, NotFoundError, StorageErro
 from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.4.0"
-SCHEMA_VERSION = 15
+SCHEMA_VERSION = 16
 # Tables of a backup that are no part of the catalog begin so.
 BACKUP_TABLES = "baselake_backup_of_"
 _SQL = Path(__file__).parent / "sql"
@@ -241,8 +241,8 @@ def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
                 connection.execute("BEGIN")
     _set_down(connection, applied)
     # Views use macros, and macros that are tables use views.
-    for folder in ("macros", "views", "table_macros"):
-        for text in _dependent_last(_SQL / folder):
+    for folders in (("macros",), ("views",), ("parts", "table_macros")):
+        for text in _dependent_last(*(_SQL / folder for folder in folders)):
             connection.execute(text)
     connection.execute("COMMIT")
     # Of columns first: those of a table that has statistics are left alone.
@@ -270,9 +270,9 @@ def _set_down(connection: duckdb.DuckDBPyConnection, applied: list[object]) -> N
         applied.clear()
 
 
-def _dependent_last(folder: Path) -> list[str]:
-    """The statements of a folder, each after those that make what it uses: DuckDB looks that up at once."""
-    texts = {path.stem: path.read_text() for path in sorted(folder.glob("*.sql"))}
+def _dependent_last(*folders: Path) -> list[str]:
+    """The statements of folders, each after those that make what it uses: DuckDB looks that up at once."""
+    texts = {path.stem: path.read_text() for folder in folders for path in sorted(folder.glob("*.sql"))}
     done: dict[str, str] = {}
 
     def add(name: str) -> None:

@@ -6,56 +6,22 @@ CREATE OR REPLACE MACRO joint_genotypes(cohort, place := '') AS TABLE
 WITH
 sites AS MATERIALIZED (FROM joint_sites(cohort, place => place)),
 members AS MATERIALIZED (FROM cohort_members(cohort)),
-rows_read AS NOT MATERIALIZED (
-    SELECT
-        reference, contig, start, variant_id, sample_id, dp, alt_copies, source_id, record,
-        likelihoods(pl, site_pl, allele_index, gt, alt_copies, gq) AS likelihood
-    FROM genotypes
-    WHERE sample_id IN (FROM members) AND variant_id IS NOT NULL
-        AND (
-            place = '' OR (
-                contig = region_contig(place) AND start < region_end(place)
-                AND start >= (
-                    SELECT coalesce(min(v.start), 0) FROM variants AS v WHERE in_region(place, v.contig, v.start, v."end")
-                )
-            )
-        )
-),
-present AS MATERIALIZED (
-    SELECT reference, contig, start, variant_id, sum(n) AS n, coalesce(bool_or(repeated), false) AS repeated
-    FROM (
-        SELECT reference, contig, start, variant_id, count(*) AS n, min(record) <> max(record) AS repeated
-        FROM rows_read GROUP BY reference, contig, start, variant_id, source_id
-    )
-    GROUP BY reference, contig, start, variant_id
-),
--- Of an allele that stands in several records of a file the row with most copies.
+rows_there AS NOT MATERIALIZED (FROM genotypes_of('members', cohort, place => place)),
+present AS MATERIALIZED (FROM sites_of('rows_there')),
 repeats AS MATERIALIZED (SELECT reference, contig, start, variant_id FROM present WHERE repeated),
-rows_there AS NOT MATERIALIZED (
-    SELECT reference, contig, start, variant_id, sample_id, dp, likelihood
-    FROM rows_read ANTI JOIN repeats USING (reference, contig, start, variant_id)
+own AS (
+    SELECT
+        reference, contig, start, variant_id, sample_id, dp,
+        likelihoods(pl, site_pl, allele_index, gt, alt_copies, gq) AS likelihood
+    FROM rows_there ANTI JOIN repeats USING (reference, contig, start, variant_id)
     UNION ALL
     SELECT
-        reference, contig, start, variant_id, sample_id, max(dp), max_by(likelihood, coalesce(alt_copies, -1))
-    FROM rows_read SEMI JOIN repeats USING (reference, contig, start, variant_id)
-    GROUP BY reference, contig, start, variant_id, sample_id
+        reference, contig, start, variant_id, sample_id, dp,
+        likelihoods(pl, site_pl, allele_index, gt, alt_copies, gq)
+    FROM repeated_of('rows_there', 'present')
 ),
-lacking AS MATERIALIZED (
-    SELECT s.reference, s.contig, s.start, s."end", s.variant_id
-    FROM sites AS s JOIN present AS p USING (reference, contig, start, variant_id)
-    WHERE p.n < (SELECT count(*) FROM members) OR p.repeated
-),
--- Rows of these alleles only: all others would be hashed for nothing.
-there AS (
-    SELECT reference, contig, start, variant_id, sample_id
-    FROM rows_there SEMI JOIN lacking USING (reference, contig, start, variant_id)
-),
-missing AS MATERIALIZED (
-    SELECT reference, contig, start, "end", variant_id, sample_id
-    FROM (SELECT l.*, m.sample_id FROM lacking AS l, members AS m)
-        ANTI JOIN there USING (reference, contig, start, variant_id, sample_id)
-),
-stretches AS (FROM seen((SELECT any_value(cohort) FROM (FROM missing LIMIT 1)), place => place)),
+asked AS (FROM present SEMI JOIN sites USING (reference, contig, start, variant_id)),
+absent AS (FROM absent_of('rows_there', 'asked', 'members', cohort, place => place)),
 blocks AS (
     SELECT reference, sample_id, contig, start, "end", gq, min_dp
     FROM reference_blocks
@@ -63,24 +29,21 @@ blocks AS (
 ),
 found AS (
     SELECT
-        m.reference, m.contig, m.start, m.variant_id, m.sample_id,
-        CASE WHEN b."end" > m.start THEN b.min_dp END AS dp,
+        m.reference, m.contig, m.start, m.variant_id, m.sample_id, CASE WHEN b."end" > m.start THEN b.min_dp END AS dp,
         CASE
-            WHEN c."end" >= m."end" AND c.ploidy IN (1, 2) THEN list_transform(
-                range(c.ploidy + 1),
+            WHEN m.ploidy IN (1, 2) THEN list_transform(
+                range(m.ploidy + 1),
                 lambda copies: CASE
                     WHEN copies = 0 THEN 0 WHEN b."end" > m.start THEN CAST(coalesce(b.gq, 20) AS INTEGER) ELSE 20
                 END
             )
         END AS likelihood
-    FROM missing AS m
-    ASOF LEFT JOIN stretches AS c
-        ON c.reference = m.reference AND c.sample_id = m.sample_id AND c.contig = m.contig AND m.start >= c.start
+    FROM absent AS m
     ASOF LEFT JOIN blocks AS b
         ON b.reference = m.reference AND b.sample_id = m.sample_id AND b.contig = m.contig AND m.start >= b.start
 ),
 known AS (
-    SELECT reference, contig, start, variant_id, sample_id, dp, likelihood FROM rows_there
+    FROM own
     UNION ALL
     FROM found
 ),

@@ -1,0 +1,1 @@
+-- Release 0.4: of tables nothing. With every step macros and views are made anew, and lakes are to have those of today.
