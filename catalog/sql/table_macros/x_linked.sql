@@ -7,7 +7,7 @@ WITH all_children AS MATERIALIZED (FROM inheritance(family_name, place => place,
 SELECT *
 FROM all_children AS c
 WHERE coalesce(affected, true) AND chromosome = 'X' AND copies = alleles AND NOT contains(gt, '.')
-    AND (mother_copies IS NULL OR (mother_copies > 0 AND (mother_copies < mother_alleles OR coalesce(mother_affected, false))))
+    AND (mother_copies IS NULL OR (mother_copies > 0 AND (mother_copies < 2 OR coalesce(mother_affected, false))))
     AND (coalesce(father_copies, 0) = 0 OR coalesce(father_affected, sex = 'female'))
     AND (sex = 'male' OR (sex = 'female' AND (father_copies IS NULL OR father_copies > 0)))
     AND NOT EXISTS (

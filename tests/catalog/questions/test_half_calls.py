@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.pedigree import set_cohort
+from baselake.catalog.pedigree import add_pedigree, set_cohort
 from baselake.catalog.references import add_reference
 from baselake.ingest.vcf.imports import ingest_vcf
 from tests.ingest.vcf.vcf_files import HEADER, write_vcf
@@ -66,3 +66,16 @@ def test_counts_are_those_of_bcftools(catalog: Catalog, tmp_path: Path, peer: Ca
         ((hemi,),) = catalog.rows(f"SELECT sum(hemi) FROM allele_frequency('{cohort}')")
         of = "" if cohort == "all" else "AND sample_id IN ('A', 'B')"
         assert [(hemi,)] == catalog.rows(f"SELECT count(*) FROM genotypes WHERE gt = '1' {of}")
+
+
+def test_a_mother_of_whom_one_copy_is_known_may_have_passed_it_on(catalog: Catalog, tmp_path: Path) -> None:
+    mothers = ("0/1", "./1", "1/.", "1/1", "0/0", "./.")
+    (tmp_path / "r.fa").write_text(f">X\n{'A' * 200}\n")
+    (tmp_path / "f.ped").write_text("F son dad mom 1 2\nF dad 0 0 1 1\nF mom 0 0 2 1\n")
+    records = [f"X {10 * i + 5} . A C . . . GT 1 0 {gt}" for i, gt in enumerate(mothers)]
+    add_reference(catalog, tmp_path / "r.fa", "flat")
+    ingest_vcf(catalog, [write_vcf(tmp_path / "a.vcf", records, ("son", "dad", "mom"))])
+    add_pedigree(catalog, tmp_path / "f.ped")
+    found = {int(start) // 10 for (start,) in catalog.rows("SELECT start FROM x_linked('F')")}
+    # An unaffected mother has not two of it; of whom nothing is known nothing is ruled out.
+    assert {mothers[i] for i in found} == {"0/1", "./1", "1/.", "./."}
