@@ -413,8 +413,8 @@ def _duckdb(layout: LakeLayout, config: Config, extensions: Sequence[str]) -> du
         },
         ("ducklake", *extensions),
     )
-    # Files never change: a footer is parsed once in an open lake, not by every question. What is kept counts against the
-    # memory limit (DuckDB 1.5).
+    # Files never change: a footer is parsed once in an open lake, not by every question. What is kept counts against
+    # the memory limit (DuckDB 1.5).
     connection.execute("SET GLOBAL parquet_metadata_cache = true")
     if "sqlite_scanner" in extensions:
         # Else each scan of a table opens the file once more and reads its schema anew, which takes longer than the
