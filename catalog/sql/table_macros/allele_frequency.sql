@@ -2,12 +2,11 @@
 -- not seen there is in `not_seen` and not in `an`. Counts that are kept answer where no depth is asked for.
 CREATE OR REPLACE MACRO allele_frequency(cohort, place := '', min_depth := 0) AS TABLE
 WITH
-members AS MATERIALIZED (FROM cohort_members(cohort)),
--- None where counts are kept.
-rows_there AS NOT MATERIALIZED (
-    FROM genotypes_of('members', cohort, place => place)
-    WHERE min_depth > 0 OR cohort NOT IN (SELECT c.cohort FROM counted_cohorts AS c)
+-- Nobody where counts are kept.
+members AS MATERIALIZED (
+    FROM cohort_members(cohort) WHERE min_depth > 0 OR cohort NOT IN (SELECT c.cohort FROM counted_cohorts AS c)
 ),
+rows_there AS NOT MATERIALIZED (FROM genotypes_of('members', cohort, place => place)),
 -- Rows that say the same of an allele are counted: of these sums, and whatever else looks into them, there are few.
 kinds AS MATERIALIZED (
     SELECT
