@@ -21,6 +21,10 @@ from baselake.lake.partition import LakeLayout
 
 RELEASE = "0.4.0"
 SCHEMA_VERSION = 16
+# What DuckDB plans longest with, and small queries do without.
+_SLOW_OPTIMIZERS = (
+    "column_lifetime,compressed_materialization,join_order,late_materialization,statistics_propagation"
+)
 # Tables of a backup that are no part of the catalog begin so.
 BACKUP_TABLES = "baselake_backup_of_"
 _SQL = Path(__file__).parent / "sql"
@@ -463,7 +467,11 @@ def _attach(
         *options,
     ]
     connection.execute(f"ATTACH {quoted(f'ducklake:{target}')} AS lake ({', '.join(settings)})")
+    # DuckLake now reads what tables and macros there are: six queries of some hundred rows, which take longer to plan
+    # and to give to threads than to answer.
+    connection.execute(f"SET threads = 1; SET disabled_optimizers = '{_SLOW_OPTIMIZERS}'")
     connection.execute("USE lake")
+    connection.execute(f"SET threads = {config.threads}; RESET disabled_optimizers")
 
 
 def _check_version(connection: duckdb.DuckDBPyConnection, layout: LakeLayout) -> None:
