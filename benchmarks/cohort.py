@@ -188,7 +188,7 @@ def _ask_file(folder: Path, vcf: Path, rounds: int) -> None:
     fill = "bcftools +fill-tags -Ou -- -t AC,AN,AF | bcftools query -f '%POS %AC %AN %AF\\n'"
     asked = {
         "calls of 10 kb": (
-            ("region", place),
+            ("sql", f"SELECT start, sample_id, gt FROM region('{place}')"),
             f"bcftools query -r {place} -i 'GT=\"alt\"' -f '[%POS %SAMPLE %GT\\n]' {bcf}",
         ),
         "carriers of an allele": (
@@ -276,9 +276,9 @@ def _contests(bcf: Path, sites: int) -> dict[str, Contest]:
     fill = "bcftools +fill-tags -Ou -- -t AC,AN,AF | bcftools query -f '%POS %AC %AN %AF\\n'"
     return {
         "calls of 100 kb": Contest(
-            question=("region", place),
+            question=("sql", f"SELECT start, sample_id, gt, gq, dp FROM region('{place}')"),
             bcftools=f"bcftools query -r {place} -i 'GT=\"alt\"' -f '[%POS %SAMPLE %GT %GQ %DP\\n]' {bcf}",
-            flat=f"SELECT * FROM flat WHERE {here} AND alt_copies > 0",
+            flat=f"SELECT start, sample_id, gt, gq, dp FROM flat WHERE {here} AND alt_copies > 0",
         ),
         "carriers of an allele": Contest(
             question=("carriers", variant),

@@ -178,8 +178,18 @@ class Catalog:
                 decoded = self._decoder.records(batch)
             yield decoded
 
-    def relation(self, sql: str) -> duckdb.DuckDBPyRelation | None:
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of one's own with the lake in use, to be closed."""
+        return self._cursors.new()
+
+    def relation(
+        self, sql: str, cursor: duckdb.DuckDBPyConnection | None = None
+    ) -> duckdb.DuckDBPyRelation | None:
         """A query somebody typed, its rows not yet fetched; None for a statement that has no rows.
+
+        Args:
+            sql: the text.
+            cursor: asks it, so that it can be interrupted; None: one that ends with the rows.
 
         Raises:
             InputError: the text is not SQL that this lake can answer.
@@ -188,7 +198,7 @@ class Catalog:
         try:
             with self.reading():
                 self._remote.prepare()
-                return self._decoding(partial(self._cursors.new().sql, sql))
+                return self._decoding(partial((cursor or self._cursors.new()).sql, sql))
         except duckdb.Error as error:
             text = str(error).strip()
             remedy = "Correct the query; 'SHOW TABLES' and 'DESCRIBE variants' tell what there is"

@@ -1,10 +1,13 @@
 """The command line: what it prints where, and how it fails."""
 
+import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -52,6 +55,55 @@ def test_rows_go_to_stdout_in_the_format_asked_for(lake: Path) -> None:
     assert "x,y" in run("sql", query, "--format", "table", lake=lake).stdout.decode()
     assert run("sql", "-", lake=lake, input=b"SELECT 5 AS five").stdout == b"five\n5\n"
     assert json.loads(run("sql", "SELECT 1 WHERE false", "--format", "json", lake=lake).stdout) == []
+
+
+def test_csv_is_what_others_read(lake: Path, tmp_path: Path) -> None:
+    texts = ["a,b", 'say "so"', "two\nlines", "cr\r", "", " lead", "#no comment", "é", "NULL", "'"]
+    values = ", ".join(
+        f"({n}, chr(34) || '{text.replace(chr(39), 2 * chr(39))}')" for n, text in enumerate(texts)
+    )
+    query = f'SELECT n AS "n, of", substr(t, 2) AS text, NULL AS nothing FROM (VALUES {values}) v(n, t) ORDER BY n'
+    out = tmp_path / "out.csv"
+    out.write_text("there before\n")
+    with open(out, "ab") as file:
+        environment = {**os.environ, "BASELAKE_LAKE": str(lake)}
+        subprocess.run([*BASELAKE, "sql", query, "--format", "csv"], stdout=file, env=environment, check=True)
+    with open(out, newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows == [
+        ["there before"],
+        ["n, of", "text", "nothing"],
+        *([str(n), text, ""] for n, text in enumerate(texts)),
+    ]
+
+
+def test_a_reader_that_has_seen_enough_may_leave(lake: Path) -> None:
+    query = [*BASELAKE, "sql", "FROM range(1000000000)", "--format", "csv"]
+    environment = {**os.environ, "BASELAKE_LAKE": str(lake)}
+    with subprocess.Popen(query, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as asked:
+        assert asked.stdout is not None
+        assert asked.stderr is not None
+        assert asked.stdout.readline() == b"range\n"
+        asked.stdout.close()
+        assert asked.stderr.read() == b""
+        asked.wait(timeout=60)
+
+
+def test_ctrl_c_ends_a_query(lake: Path) -> None:
+    query = [
+        *BASELAKE,
+        "sql",
+        "SELECT sum(a * b) FROM range(1000000000) t(a), range(1000) u(b)",
+        "--format",
+        "csv",
+    ]
+    environment = {**os.environ, "BASELAKE_LAKE": str(lake)}
+    with subprocess.Popen(query, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as asked:
+        time.sleep(5)
+        asked.send_signal(signal.SIGINT)
+        out, err = asked.communicate(timeout=60)
+    assert (asked.returncode, out) == (130, b"")
+    assert b"interrupted" in err
 
 
 @pytest.mark.parametrize(

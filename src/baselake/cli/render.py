@@ -1,8 +1,10 @@
 """Rows on standard output."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -17,13 +19,6 @@ if TYPE_CHECKING:
 # Rows of a table shown to a person; who wants all asks for csv.
 TABLE_ROWS = 200
 _BATCH_ROWS = 8192
-# Types whose text has neither commas nor quotes.
-_UNQUOTED = frozenset(
-    {
-        *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE"),
-        *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"),
-    }
-)
 
 
 def write_rows(lake: "Lake", query: str, format_: str | None) -> None:
@@ -38,61 +33,70 @@ def write_rows(lake: "Lake", query: str, format_: str | None) -> None:
         InputError: the text is not SQL that this lake can answer.
         StorageError: a file that it reads cannot be read now.
     """
-    rows = lake.catalog.relation(query)
-    if rows is not None:
-        _write(lake, rows, format_)
-
-
-def write_table(lake: "Lake", table: "pa.Table", format_: str | None) -> None:
-    """Write the rows of a table that was made outside the lake on standard output; see `write_rows`."""
-    cursor = lake.catalog.connection.cursor()
+    cursor = lake.catalog.cursor()
     try:
-        _write(lake, cursor.from_arrow(table), format_)
+        rows = lake.catalog.relation(query, cursor)
+        if rows is not None:
+            _write(lake, rows, cursor, format_)
     finally:
         cursor.close()
 
 
-def _write(lake: "Lake", rows: duckdb.DuckDBPyRelation, format_: str | None) -> None:
+def write_table(lake: "Lake", table: "pa.Table", format_: str | None) -> None:
+    """Write the rows of a table that was made outside the lake on standard output; see `write_rows`."""
+    cursor = lake.catalog.cursor()
+    try:
+        _write(lake, cursor.from_arrow(table), cursor, format_)
+    finally:
+        cursor.close()
+
+
+def _write(
+    lake: "Lake", rows: duckdb.DuckDBPyRelation, cursor: duckdb.DuckDBPyConnection, format_: str | None
+) -> None:
+    form = format_ or ("table" if sys.stdout.isatty() else "csv")
     try:
         with lake.catalog.reading():
-            _WRITERS[format_ or ("table" if sys.stdout.isatty() else "csv")](rows)
+            if form == "csv":
+                _write_csv(rows, cursor)
+            else:
+                _WRITERS[form](rows)
     except duckdb.Error as error:
-        raise InputError(f"SQL: {' '.join(str(error).split())}", "", "Correct the query") from error
+        said = str(error).partition("\n\nLINE ")[0]  # of a statement of ours
+        raise InputError(f"SQL: {' '.join(said.split())}", "", "Correct the query") from error
 
 
 def _write_table(rows: duckdb.DuckDBPyRelation) -> None:
     rows.show(max_rows=TABLE_ROWS, max_width=shutil.get_terminal_size((120, 40)).columns)
 
 
-def _write_csv(rows: duckdb.DuckDBPyRelation) -> None:
-    # RFC 4180, quoting only what needs it; NULL is an empty field, an empty text is "".
-    print(",".join(_quoted_if_needed(name) for name in rows.columns))
-    sys.stdout.flush()
-    line = " || ',' || ".join(map(_csv_field, rows.columns, rows.types))
-    for lines in _batches(rows.project(f"{line} AS line")):
-        sys.stdout.write("\n".join([*lines, ""]))
-    sys.stdout.flush()
+def _write_csv(rows: duckdb.DuckDBPyRelation, cursor: duckdb.DuckDBPyConnection) -> None:
+    """RFC 4180, quoting only what needs it; NULL is an empty field, an empty text is ""."""
+    # DuckDB's writer begins a file. Standard output may be one that is appended to, or none at all: so through a pipe.
+    reading, writing = os.pipe()
+    with ThreadPoolExecutor(1) as pool:
+        copied = pool.submit(_copy, rows, writing)
+        try:
+            with open(reading, "rb", buffering=0) as pipe:
+                shutil.copyfileobj(pipe, sys.stdout.buffer)
+            sys.stdout.flush()
+        except BaseException:  # Ctrl-C, which DuckDB does not see in a thread; or nobody reads any more
+            cursor.interrupt()
+            raise
+        copied.result()
 
 
-def _csv_field(name: str, kind: object) -> str:
-    """SQL of a column as a field."""
-    text = f"CAST({_identifier(name)} AS VARCHAR)"
-    if str(kind) in _UNQUOTED:  # half the time of a line goes into looking for what needs quotes
-        return f"coalesce({text}, '')"
-    return (
-        f"CASE WHEN {text} IS NULL THEN '' WHEN {text} = '' OR regexp_matches({text}, '[\",\\r\\n]')"
-        f" THEN '\"' || replace({text}, '\"', '\"\"') || '\"' ELSE {text} END"
-    )
+def _copy(rows: duckdb.DuckDBPyRelation, descriptor: int) -> None:
+    try:
+        rows.query("r", f"COPY r TO '/dev/fd/{descriptor}' (FORMAT csv, HEADER, USE_TMP_FILE false)")
+    finally:
+        os.close(descriptor)
 
 
 def _batches(rows: duckdb.DuckDBPyRelation) -> Iterator[list[str]]:
     """The values of the only column, some at a time: without Arrow, which takes longer to load than most answers."""
     while batch := rows.fetchmany(_BATCH_ROWS):
         yield [value for (value,) in batch]
-
-
-def _quoted_if_needed(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in '",\r\n') else text
 
 
 def _write_json(rows: duckdb.DuckDBPyRelation) -> None:
@@ -125,13 +129,8 @@ def _write_arrow(rows: duckdb.DuckDBPyRelation) -> None:
     sys.stdout.buffer.flush()
 
 
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 _WRITERS: dict[str, Callable[[Any], None]] = {
     "table": _write_table,
-    "csv": _write_csv,
     "json": _write_json,
     "parquet": _write_parquet,
     "arrow": _write_arrow,
