@@ -262,7 +262,7 @@ class _ContigWriter:
     def __init__(self, job: Job, threads: int, planned: _Planned, source_id: str, contig: str) -> None:
         self.name = contig
         self.records = 0
-        self._samples = pa.array(planned.samples, pa.string())
+        self._samples = pa.array(sorted(planned.samples), pa.string())  # as parts number them
         self._constants = {"reference": planned.reference.name, "source_id": source_id, "contig": contig}
         self._stack = ExitStack()
         self._writer = partial(job.writer, partition=self._partition(VCF_RECORDS))

@@ -21,9 +21,10 @@ struct Contig {
 
 class Rows {
   public:
-    // `block`: samples that have columns in common.
-    Rows(const std::vector<Contig>& contigs, const Definitions& format, std::size_t samples, std::size_t block)
-        : contigs_(contigs), format_(format), samples_(samples), block_(block) {
+    // `order`: the file's samples, by their place in it, in the order in which rows have them; `block`: so many have
+    // columns in common.
+    Rows(const std::vector<Contig>& contigs, const Definitions& format, std::vector<std::uint32_t> order, std::size_t block)
+        : contigs_(contigs), format_(format), order_(std::move(order)), samples_(order_.size()), block_(block) {
         reset();
     }
 
@@ -57,7 +58,7 @@ class Rows {
         if (rows > 1) sorted_ = sorted_ && same_starts();
         find_known(record);
         const auto first = static_cast<std::int32_t>(sites() - std::max<std::size_t>(rows, 1));
-        for (std::size_t sample = 0; sample < samples_; ++sample) add_sample(record, sample, rows, first);
+        for (std::size_t number = 0; number < samples_; ++number) add_sample(record, number, rows, first);
         if (record.alts.empty()) add_blocks(record, end);  // the site was seen, and is the reference
     }
 
@@ -284,19 +285,20 @@ class Rows {
         }
     }
 
-    void add_sample(const Record& record, std::size_t sample, std::size_t rows, std::int32_t site) {
+    void add_sample(const Record& record, std::size_t number, std::size_t rows, std::int32_t site) {
+        const std::size_t sample = order_[number];
         const Pools& pools = record.pools;
         const std::size_t alternates = record.alts.size();
         genotype_.there = false;
         if (gt_ && gt_->samples[sample].count) parse_genotype(pools.texts[gt_->samples[sample].first], alternates, genotype_);
         for (const auto& [format, definition] : checked_) check_format(*format, definition, sample, alternates);
-        std::vector<Column>& columns = of_blocks_[sample / block_];
+        std::vector<Column>& columns = of_blocks_[number / block_];
         bool first = true;
         for (std::size_t alt = rows ? 1 : 0; alt <= alternates; ++alt) {
             if (alt && !has_row(kinds_[alt - 1])) continue;
             if (!alt && !first) break;
             columns[13].add(site++);
-            columns[14].add(static_cast<std::int32_t>(sample));
+            columns[14].add(static_cast<std::int32_t>(number));
             add_row(columns, record, sample, alt, first);
             first = false;
             if (!rows) break;
@@ -437,7 +439,8 @@ class Rows {
     void add_blocks(const Record& record, std::int64_t end) {
         find_known(record);
         const Format* least = record.format("MIN_DP");
-        for (std::size_t sample = 0; sample < samples_; ++sample) {
+        for (std::size_t number = 0; number < samples_; ++number) {
+            const std::size_t sample = order_[number];
             genotype_.there = false;
             if (gt_ && gt_->samples[sample].count)
                 parse_genotype(record.pools.texts[gt_->samples[sample].first], record.alts.size(), genotype_);
@@ -449,7 +452,7 @@ class Rows {
             const std::int32_t gq = one(gq_), dp = one(dp_), min_dp = one(least);
             // Nothing was read there, whatever the genotype is called.
             const bool unseen = genotype_.missing() || (dp == 0 && (is_missing(gq) || gq == 0));
-            blocks_[0].add(static_cast<std::int32_t>(sample));
+            blocks_[0].add(static_cast<std::int32_t>(number));
             blocks_[1].add(static_cast<std::int32_t>(record.start));
             blocks_[2].add(static_cast<std::int32_t>(end));
             blocks_[3].add(static_cast<std::int8_t>(genotype_.alleles.size()));
@@ -550,6 +553,7 @@ class Rows {
 
     const std::vector<Contig>& contigs_;
     const Definitions& format_;
+    std::vector<std::uint32_t> order_;
     std::size_t samples_, block_;
     std::vector<Column> records_, variants_, site_, blocks_;
     std::vector<std::vector<Column>> of_blocks_;
