@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.counting import Membership, count_files, recounted
+from baselake.catalog.counting import Membership, Tallied, count_files, memberships, recounted
 from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference
 from baselake.catalog.samples import sample_names
@@ -20,13 +21,14 @@ from baselake.ingest.known import KnownContent, is_imported, possible_references
 from baselake.ingest.samples import record_sample, record_samples
 from baselake.ingest.vcf._reader import BuiltBatch
 from baselake.ingest.vcf.source import Part, Reading, VcfFile, choose_reference, open_vcf
+from baselake.ingest.vcf.tallies import Tallies
 from baselake.ingest.vcf.tiles import TileWriter
 from baselake.lake.parquet import TableWriter
 from baselake.lake.schema import (
     GENOTYPES,
+    IMPORTED_GENOTYPES,
     REFERENCE_BLOCKS,
     SHARED_BLOCKS,
-    SHARED_GENOTYPES,
     TILE_SAMPLES,
     VARIANTS,
     VCF_RECORDS,
@@ -73,12 +75,16 @@ class _Written:
         records: in it.
         variants: by contig, rows of `variants`, each allele once.
         spans: by contig, the first and the last start of what the samples have there.
+        tallies: of genotypes, where the file has several samples.
+        tallied: the files that these are in.
     """
 
     digest: Digest
     records: int
     variants: dict[str, pa.Table] = field(default_factory=dict)
     spans: dict[str, tuple[int, int]] = field(default_factory=dict)
+    tallies: list[pa.Table] = field(default_factory=list)
+    tallied: list[Path] = field(default_factory=list)
 
 
 def ingest_vcf(
@@ -167,19 +173,23 @@ def _import(catalog: Catalog, planned: Sequence[_Planned], sex: str | None, prog
         "sex": sex,
     }
     with catalog.job("ingest", parameters) as job:
-        written = [_write(catalog, job, each, progress) for each in planned]
+        # Samples that the lake does not know will have nothing but what is in the files.
+        fresh = set(everybody).difference(sample_names(catalog))
+        members = memberships(catalog, job, sorted(fresh))
+        written = [_write(catalog, job, each, members, progress) for each in planned]
         for done in written:
             job.inputs.append(done.digest.source_id)
             job.bytes_near += done.digest.bytes
         changed = _changed(planned, written)
         alleles = _alleles(planned, written)
-        # Samples that the lake does not know will have nothing but what is in the files.
-        fresh = set(everybody).difference(sample_names(catalog))
+        # Some may have come while the files were read.
+        fresh.difference_update(sample_names(catalog))
         counted: dict[str, frozenset[Membership]] = {}
         for name, (samples, _) in changed.items():
             rows = [table for (reference, _), table in alleles.items() if reference == name]
             new = [sample for sample in samples if sample in fresh]
-            counted[name] = count_files(catalog, job, new, name, rows)
+            tallied = _tallied(planned, written, name, members)
+            counted[name] = count_files(catalog, job, new, name, rows, tallied)
         with job.commit() as tx:
             _require_new(tx, planned, written)
             _require_fresh(tx, catalog, fresh)
@@ -205,7 +215,24 @@ def _changed(
     return {name: (sorted(samples), sorted(contigs)) for name, (samples, contigs) in found.items()}
 
 
-def _write(catalog: Catalog, job: Job, planned: _Planned, progress: Progress) -> _Written:
+def _tallied(
+    planned: Sequence[_Planned], written: Sequence[_Written], reference: str, members: Collection[Membership]
+) -> Tallied:
+    """What was added up of the files on an assembly."""
+    here = [
+        (each, done) for each, done in zip(planned, written, strict=True) if each.reference.name == reference
+    ]
+    samples = {name for each, _ in here for name in each.samples}
+    return Tallied(
+        counted=frozenset(one for one in members if one[1] in samples),
+        files=frozenset(path for _, done in here for path in done.tallied),
+        rows=[table for _, done in here for table in done.tallies],
+    )
+
+
+def _write(
+    catalog: Catalog, job: Job, planned: _Planned, members: Collection[Membership], progress: Progress
+) -> _Written:
     """Write a file's rows; nothing of it is visible yet."""
     from baselake.ingest.compressed import file_source_id
 
@@ -214,6 +241,7 @@ def _write(catalog: Catalog, job: Job, planned: _Planned, progress: Progress) ->
     reading = Reading(file, planned.reference, catalog.config.memory_bytes // _PART_SHARE)
     alleles: dict[str, list[pa.Table]] = {}
     spans: dict[str, tuple[int, int]] = {}
+    contigs: list[_ContigWriter] = []
     job.of_samples(planned.samples)
     with (
         progress.task(f"ingest {file.path.name}", total=None, unit="records") as task,
@@ -224,8 +252,9 @@ def _write(catalog: Catalog, job: Job, planned: _Planned, progress: Progress) ->
             if contig is None or contig.name != part["contig"]:
                 stack.close()
                 contig = stack.enter_context(
-                    _ContigWriter(job, catalog.config.threads, planned, source_id, part["contig"])
+                    _ContigWriter(job, catalog.config.threads, planned, source_id, part["contig"], members)
                 )
+                contigs.append(contig)
             rows, span = contig.write(part)
             alleles.setdefault(contig.name, []).append(rows)
             if span is not None:
@@ -248,6 +277,8 @@ def _write(catalog: Catalog, job: Job, planned: _Planned, progress: Progress) ->
         records=reading.records,
         variants={name: _distinct(tables) for name, tables in alleles.items()},
         spans=spans,
+        tallies=[table for each in contigs for table in each.tallies],
+        tallied=[path for each in contigs for path in each.tallied],
     )
 
 
@@ -259,16 +290,27 @@ class _ContigWriter:
         records: written since this was last set to 0.
     """
 
-    def __init__(self, job: Job, threads: int, planned: _Planned, source_id: str, contig: str) -> None:
+    def __init__(
+        self,
+        job: Job,
+        threads: int,
+        planned: _Planned,
+        source_id: str,
+        contig: str,
+        members: Collection[Membership],
+    ) -> None:
         self.name = contig
         self.records = 0
-        self._samples = pa.array(sorted(planned.samples), pa.string())  # as parts number them
+        samples = sorted(planned.samples)  # as parts number them
+        self._samples = pa.array(samples, pa.string())
         self._constants = {"reference": planned.reference.name, "source_id": source_id, "contig": contig}
         self._stack = ExitStack()
         self._writer = partial(job.writer, partition=self._partition(VCF_RECORDS))
         self._records: TableWriter | None = None
-        alone = len(planned.samples) <= 1
-        spec, lanes = (GENOTYPES, 1) if alone else (SHARED_GENOTYPES, threads)
+        alone = len(samples) <= 1
+        # Of one sample alone sums would be as many as rows.
+        self._tallies = None if alone else Tallies(samples, members, self._constants)
+        spec, lanes = (GENOTYPES, 1) if alone else (IMPORTED_GENOTYPES, threads)
         partition = self._partition(GENOTYPES)
         self._genotypes = self._stack.enter_context(TileWriter(job, spec, partition, lanes, cut=not alone))
         self._blocks = self._stack.enter_context(TileWriter(job, SHARED_BLOCKS, partition, 1, cut=False))
@@ -286,44 +328,55 @@ class _ContigWriter:
             # What an allele is called is written once, and numbered.
             ids = site["variant_id"].combine_chunks().dictionary_encode()
             site = site.set_column(site.column_names.index("variant_id"), "variant_id", ids)
-            for batch in part["genotypes"]:
-                self._genotypes.write(partial(self._genotype_rows, site, batch, part["gts"], part["sorted"]))
+            own = [_table(batch) for batch in part["genotypes"]]
+            if self._tallies is not None:
+                self._tallies.add(site, own, part["gts"])
+            self._genotypes.write(
+                [partial(self._genotype_rows, site, rows, part["gts"], part["sorted"]) for rows in own]
+            )
         blocks = _table(part["blocks"])
         if blocks.num_rows:
-            self._blocks.write(partial(self._block_rows, blocks))
+            self._blocks.write([partial(self._block_rows, blocks)])
         starts = [t["start"].to_numpy() for t in (site, blocks) if t.num_rows]
         span = (int(min(s.min() for s in starts)), int(max(s.max() for s in starts))) if starts else None
         variants = _table(part["variants"])
         return _rows(VARIANTS, variants, self._constants), span
 
-    def _genotype_rows(self, site: pa.Table, batch: BuiltBatch, gts: Sequence[str], ascend: bool) -> pa.Table:
+    @property
+    def tallies(self) -> list[pa.Table]:
+        """Sums of the genotypes that were written."""
+        return self._tallies.tables if self._tallies is not None else []
+
+    @property
+    def tallied(self) -> list[Path]:
+        """The files of these, once all are finished."""
+        return self._genotypes.files if self._tallies is not None else []
+
+    def _genotype_rows(self, site: pa.Table, own: pa.Table, gts: Sequence[str], ascend: bool) -> pa.Table:
         """Rows of a block of samples: in the order of the contig, each site's sample by sample."""
-        own = _table(batch)
+        which, number = own["site"].chunk(0), own["sample"].chunk(0)
         # What no row has is no column: the maps would take as long as all else.
         columns = {
-            name: own[name].chunk(0) for name in own.column_names if own[name].null_count < own.num_rows
+            name: own[name].chunk(0)
+            for name in own.column_names
+            if name not in ("site", "sample") and own[name].null_count < own.num_rows
         }
-        which, number = columns.pop("site"), columns.pop("sample")
-        if "gt" in columns:
-            columns["gt"] = pa.DictionaryArray.from_arrays(columns["gt"], pa.array(gts, pa.string()))
+        columns["gt"] = _used(own["gt"].chunk(0), pa.array(gts, pa.string()))
         columns["sample_id"] = self._names_of(number)
         for name in site.column_names:
-            if site[name].null_count == site.num_rows:
-                continue
-            column = site[name].combine_chunks()
+            column = site[name].chunk(0)
             if pa.types.is_dictionary(column.type):
-                taken = pa.DictionaryArray.from_arrays(column.indices.take(which), column.dictionary)
+                taken = pa.DictionaryArray.from_arrays(_taken(column.indices, which), column.dictionary)
+            elif column.null_count == len(column):
+                continue
             else:
-                taken = column.take(which)
+                taken = _taken(column, which)
             columns[name] = taken
         rows = pa.Table.from_arrays(list(columns.values()), list(columns))
         if not ascend:
             rows = rows.take(pa.array(np.argsort(rows["start"].to_numpy(), kind="stable")))
-        if len(self._samples) <= 1 and "variant_id" in rows.column_names:
-            # Alone, an allele is there once: numbers of it would only be more.
-            plain = rows["variant_id"].combine_chunks().dictionary_decode()
-            rows = rows.set_column(rows.column_names.index("variant_id"), "variant_id", plain)
-        return _rows(GENOTYPES, rows, self._constants, absent=False)
+        alone = len(self._samples) <= 1
+        return _rows(GENOTYPES, rows, self._constants, absent=False, coded=not alone)
 
     def _block_rows(self, blocks: pa.Table) -> pa.Table:
         """Rows of reference blocks: those of each block of samples together."""
@@ -363,14 +416,31 @@ def _table(batch: BuiltBatch) -> pa.Table:
     return pa.Table.from_batches([pa.record_batch(batch)])
 
 
-def _rows(spec: TableSpec, given: pa.Table, constants: Mapping[str, str], *, absent: bool = True) -> pa.Table:
-    """The table's columns, from those given and from values that all rows share; others are NULL, or left out."""
+def _rows(
+    spec: TableSpec,
+    given: pa.Table,
+    constants: Mapping[str, str],
+    *,
+    absent: bool = True,
+    coded: bool = False,
+) -> pa.Table:
+    """The table's columns, from those given and from values that all rows share.
+
+    Args:
+        spec: the table.
+        given: some columns.
+        constants: values of others.
+        absent: whether those that are neither come as NULL, or are left out.
+        coded: dictionaries are written as they are, since the rows are a row group by themselves. Of several in one,
+            Parquet's writer would spell out all but the first.
+    """
     columns, names = [], []
     same = np.zeros(given.num_rows, np.int32)
     for wanted in spec.schema:
         if wanted.name in given.column_names:
             column = given[wanted.name]
-            columns.append(column if column.type == wanted.type else column.cast(wanted.type))
+            kept = column.type == wanted.type or (coded and pa.types.is_dictionary(column.type))
+            columns.append(column if kept else column.cast(wanted.type))
         elif wanted.name in constants:
             columns.append(pa.DictionaryArray.from_arrays(pa.array(same), pa.array([constants[wanted.name]])))
         elif absent:
@@ -379,6 +449,20 @@ def _rows(spec: TableSpec, given: pa.Table, constants: Mapping[str, str], *, abs
             continue
         names.append(wanted.name)
     return pa.Table.from_arrays(columns, names)
+
+
+def _taken(column: pa.Array, places: pa.Array) -> pa.Array:
+    # The reader has made both.
+    return pc.take(column, places, boundscheck=False)
+
+
+def _used(numbers: pa.Array, values: pa.Array) -> pa.DictionaryArray:
+    """A dictionary of the values that rows have: others would tell what somebody else has."""
+    there = np.bincount(numbers.drop_null().to_numpy(), minlength=len(values)) > 0
+    if there.all():
+        return pa.DictionaryArray.from_arrays(numbers, values)
+    places = pa.array(np.cumsum(there, dtype=np.int32) - 1)
+    return pa.DictionaryArray.from_arrays(places.take(numbers), values.filter(pa.array(there)))
 
 
 def _distinct(tables: Iterable[pa.Table]) -> pa.Table:

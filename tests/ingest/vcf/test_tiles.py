@@ -1,15 +1,18 @@
 """How the samples of one file are laid out: blocks of neighbours by name, whatever the order of the file's columns."""
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from baselake.catalog.catalog import Catalog
+from baselake.catalog.catalog import Catalog, connect, create
 from baselake.catalog.export.vcf import export_source
 from baselake.catalog.references import add_reference
+from baselake.config import Config
+from baselake.ingest.vcf import imports
 from baselake.ingest.vcf.imports import ingest_vcf
 from baselake.lake.schema import TILE_SAMPLES
 from tests.ingest.vcf.vcf_files import HEADER, write_vcf
@@ -82,3 +85,75 @@ def _row_groups(catalog: Catalog, table: str) -> list[dict[str, list]]:
         for file in map(pq.ParquetFile, files)
         for number in range(file.num_row_groups)
     ]
+
+
+def test_a_person_is_in_one_of_the_files_that_are_written_side_by_side(
+    tmp_path: Path, config: Config
+) -> None:
+    create(tmp_path / "lake", config)
+    with connect(tmp_path / "lake", replace(config, threads=2)) as catalog:
+        (tmp_path / "r.fa").write_text(f">1\n{'A' * 30}\n")
+        add_reference(catalog, tmp_path / "r.fa", "flat")
+        record = f"1 5 . A C . . . GT {' '.join(['0/1'] * len(NAMES))}"
+        ingest_vcf(catalog, [write_vcf(tmp_path / "a.vcf", [record], NAMES)])
+        spans = catalog.query(
+            "SELECT min(sample_id) AS a, max(sample_id) AS z FROM genotypes GROUP BY filename"
+        )
+    (_, last), (first, _) = sorted((row["a"], row["z"]) for row in spans.to_pylist())
+    assert last < first
+
+
+def test_a_tile_tells_nothing_of_other_tiles_genotypes(catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "r.fa").write_text(f">1\n{'A' * 30}\n")
+    add_reference(catalog, tmp_path / "r.fa", "flat")
+    names = [f"S{number:03}" for number in range(2 * TILE_SAMPLES)]
+    calls = ["0/1"] * len(names)
+    calls[3], calls[-3] = "1|1|0", "1/1/1/1"  # of one person each
+    ingest_vcf(catalog, [write_vcf(tmp_path / "a.vcf", [f"1 5 . A C . . . GT {' '.join(calls)}"], names)])
+    files = catalog.query("SELECT DISTINCT filename FROM genotypes")["filename"].to_pylist()
+    found = [
+        set(file.read_row_group(number)["gt"].combine_chunks().dictionary.to_pylist())
+        for file in (pq.ParquetFile(name, read_dictionary=["gt"]) for name in files)
+        for number in range(file.num_row_groups)
+    ]
+    assert sorted(map(sorted, found)) == [["0/1", "1/1/1/1"], ["0/1", "1|1|0"]]
+
+
+@pytest.mark.parametrize("first", ["GT", "DP"])
+def test_columns_come_and_go_from_tile_to_tile(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """What a tile has nothing of may be what the one before was full of."""
+    monkeypatch.setattr(imports, "_PART_SHARE", 1 << 16)
+    second = {"GT": "DP", "DP": "GT"}[first]
+    values = {"GT": "0/1 1|1", "DP": "7 ."}
+    (tmp_path / "r.fa").write_text(f">1\n{'A' * 3000}\n")
+    add_reference(catalog, tmp_path / "r.fa", "flat")
+    records = [
+        f"1 {site} . A {'C' if site % 1000 else '.'} . . . {key} {values[key]}"
+        for sites, key in ((range(1, 1500), first), (range(1500, 2900), second))
+        for site in sites
+    ]
+    ingest_vcf(catalog, [write_vcf(tmp_path / "a.vcf", records, ("B", "A"))])
+    tiles = _row_groups(catalog, "genotypes")
+    assert len(tiles) > 4
+    found = catalog.query(
+        "SELECT gt, dp, count(*) AS n FROM genotypes WHERE variant_id IS NOT NULL GROUP BY ALL ORDER BY ALL"
+    ).to_pylist()
+    # Each half has one record without an alternate.
+    of_gt, of_dp = (1498, 1399) if first == "GT" else (1399, 1498)
+    assert [tuple(row.values()) for row in found] == [
+        ("0/1", None, of_gt),
+        ("1|1", None, of_gt),
+        (None, 7, of_dp),
+        (None, None, of_dp),
+    ]
+    assert len(catalog.query("FROM genotypes")) == 2 * len(records)
+
+
+def test_columns_that_are_never_null_are_stored_so(catalog: Catalog, shuffled: list[str]) -> None:
+    assert shuffled
+    (path, *_) = catalog.query("SELECT DISTINCT filename FROM genotypes")["filename"].to_pylist()
+    schema = pq.ParquetFile(path).schema_arrow
+    required = {field.name for field in schema if not field.nullable}
+    assert required == {"reference", "sample_id", "contig", "start", "source_id", "record"}
