@@ -1,14 +1,12 @@
 """Import of VCF, BCF and gVCF: variants, genotypes, reference blocks, and the records as they came."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.counting import Membership, Tallied, count_files, memberships, recounted
@@ -19,21 +17,9 @@ from baselake.errors import ConflictError, InputError
 from baselake.ingest.compressed import Digest
 from baselake.ingest.known import KnownContent, is_imported, possible_references
 from baselake.ingest.samples import record_sample, record_samples
-from baselake.ingest.vcf._reader import BuiltBatch
-from baselake.ingest.vcf.source import Part, Reading, VcfFile, choose_reference, open_vcf
+from baselake.ingest.vcf.contig import ContigWriter
+from baselake.ingest.vcf.source import Reading, VcfFile, choose_reference, open_vcf
 from baselake.ingest.vcf.tallies import Tallies
-from baselake.ingest.vcf.tiles import TileWriter
-from baselake.lake.parquet import TableWriter
-from baselake.lake.schema import (
-    GENOTYPES,
-    IMPORTED_GENOTYPES,
-    REFERENCE_BLOCKS,
-    SHARED_BLOCKS,
-    TILE_SAMPLES,
-    VARIANTS,
-    VCF_RECORDS,
-    TableSpec,
-)
 from baselake.progress import QUIET, Progress
 
 # Of the memory a command may use: what one part of a file may take; some wait to be written.
@@ -59,9 +45,10 @@ class VcfImport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Planned:
-    """A file to import, the assembly it is on, and the lake's names of its samples."""
+    """A file to import, by its `source_id`, the assembly it is on, and the lake's names of its samples."""
 
     file: VcfFile
+    source_id: str
     reference: Reference
     samples: tuple[str, ...]
 
@@ -132,7 +119,7 @@ def ingest_vcf(
             continue
         seen.add(source_id)
         chosen = choose_reference(file, possible_references(catalog, reference), reference)
-        planned.append(_Planned(file=file, reference=chosen, samples=names))
+        planned.append(_Planned(file=file, source_id=source_id, reference=chosen, samples=names))
     records = 0
     while planned:
         try:
@@ -234,25 +221,29 @@ def _write(
     catalog: Catalog, job: Job, planned: _Planned, members: Collection[Membership], progress: Progress
 ) -> _Written:
     """Write a file's rows; nothing of it is visible yet."""
-    from baselake.ingest.compressed import file_source_id
-
     file = planned.file
-    source_id = file_source_id(file.path)
     reading = Reading(file, planned.reference, catalog.config.memory_bytes // _PART_SHARE)
     alleles: dict[str, list[pa.Table]] = {}
     spans: dict[str, tuple[int, int]] = {}
-    contigs: list[_ContigWriter] = []
+    contigs: list[ContigWriter] = []
+    # Of one sample alone sums would be as many as rows.
+    tallies = Tallies(sorted(planned.samples), members) if len(planned.samples) > 1 else None
     job.of_samples(planned.samples)
     with (
         progress.task(f"ingest {file.path.name}", total=None, unit="records") as task,
         ExitStack() as stack,
     ):
-        contig: _ContigWriter | None = None
+        contig: ContigWriter | None = None
         for part in reading.parts():
             if contig is None or contig.name != part["contig"]:
                 stack.close()
+                constants = {
+                    "reference": planned.reference.name,
+                    "source_id": planned.source_id,
+                    "contig": part["contig"],
+                }
                 contig = stack.enter_context(
-                    _ContigWriter(job, catalog.config.threads, planned, source_id, part["contig"], members)
+                    ContigWriter(job, catalog.config.threads, planned.samples, constants, tallies)
                 )
                 contigs.append(contig)
             rows, span = contig.write(part)
@@ -268,7 +259,7 @@ def _write(
             f"{file.path.name}: {reading.misfits:,} values of INFO are not of the declared type and are kept as text,"
             f" the first: {reading.misfit}"
         )
-    if reading.digest.source_id != source_id:
+    if reading.digest.source_id != planned.source_id:
         raise InputError(
             "the file changed while it was read", str(file.path), "Wait until it is written completely"
         )
@@ -277,192 +268,9 @@ def _write(
         records=reading.records,
         variants={name: _distinct(tables) for name, tables in alleles.items()},
         spans=spans,
-        tallies=[table for each in contigs for table in each.tallies],
-        tallied=[path for each in contigs for path in each.tallied],
+        tallies=tallies.tables if tallies is not None else [],
+        tallied=[path for each in contigs for path in each.files] if tallies is not None else [],
     )
-
-
-class _ContigWriter:
-    """The files that the rows of one contig go to; use as a context manager.
-
-    Attributes:
-        name: the contig.
-        records: written since this was last set to 0.
-    """
-
-    def __init__(
-        self,
-        job: Job,
-        threads: int,
-        planned: _Planned,
-        source_id: str,
-        contig: str,
-        members: Collection[Membership],
-    ) -> None:
-        self.name = contig
-        self.records = 0
-        samples = sorted(planned.samples)  # as parts number them
-        self._samples = pa.array(samples, pa.string())
-        self._constants = {"reference": planned.reference.name, "source_id": source_id, "contig": contig}
-        self._stack = ExitStack()
-        self._writer = partial(job.writer, partition=self._partition(VCF_RECORDS))
-        self._records: TableWriter | None = None
-        alone = len(samples) <= 1
-        # Of one sample alone sums would be as many as rows.
-        self._tallies = None if alone else Tallies(samples, members, self._constants)
-        spec, lanes = (GENOTYPES, 1) if alone else (IMPORTED_GENOTYPES, threads)
-        partition = self._partition(GENOTYPES)
-        self._genotypes = self._stack.enter_context(TileWriter(job, spec, partition, lanes, cut=not alone))
-        self._blocks = self._stack.enter_context(TileWriter(job, SHARED_BLOCKS, partition, 1, cut=False))
-
-    def write(self, part: Part) -> tuple[pa.Table, tuple[int, int] | None]:
-        """Write a part; its rows of `variants`, and the span of what samples have in it."""
-        records = _table(part["records"])
-        self.records += records.num_rows
-        if records.num_rows:
-            if self._records is None:
-                self._records = self._writer(VCF_RECORDS.name)
-            self._records.write(_rows(VCF_RECORDS, records, self._constants))
-        site = _table(part["site"])
-        if site.num_rows:
-            # What an allele is called is written once, and numbered.
-            ids = site["variant_id"].combine_chunks().dictionary_encode()
-            site = site.set_column(site.column_names.index("variant_id"), "variant_id", ids)
-            own = [_table(batch) for batch in part["genotypes"]]
-            if self._tallies is not None:
-                self._tallies.add(site, own, part["gts"])
-            self._genotypes.write(
-                [partial(self._genotype_rows, site, rows, part["gts"], part["sorted"]) for rows in own]
-            )
-        blocks = _table(part["blocks"])
-        if blocks.num_rows:
-            self._blocks.write([partial(self._block_rows, blocks)])
-        starts = [t["start"].to_numpy() for t in (site, blocks) if t.num_rows]
-        span = (int(min(s.min() for s in starts)), int(max(s.max() for s in starts))) if starts else None
-        variants = _table(part["variants"])
-        return _rows(VARIANTS, variants, self._constants), span
-
-    @property
-    def tallies(self) -> list[pa.Table]:
-        """Sums of the genotypes that were written."""
-        return self._tallies.tables if self._tallies is not None else []
-
-    @property
-    def tallied(self) -> list[Path]:
-        """The files of these, once all are finished."""
-        return self._genotypes.files if self._tallies is not None else []
-
-    def _genotype_rows(self, site: pa.Table, own: pa.Table, gts: Sequence[str], ascend: bool) -> pa.Table:
-        """Rows of a block of samples: in the order of the contig, each site's sample by sample."""
-        which, number = own["site"].chunk(0), own["sample"].chunk(0)
-        # What no row has is no column: the maps would take as long as all else.
-        columns = {
-            name: own[name].chunk(0)
-            for name in own.column_names
-            if name not in ("site", "sample") and own[name].null_count < own.num_rows
-        }
-        columns["gt"] = _used(own["gt"].chunk(0), pa.array(gts, pa.string()))
-        columns["sample_id"] = self._names_of(number)
-        for name in site.column_names:
-            column = site[name].chunk(0)
-            if pa.types.is_dictionary(column.type):
-                taken = pa.DictionaryArray.from_arrays(_taken(column.indices, which), column.dictionary)
-            elif column.null_count == len(column):
-                continue
-            else:
-                taken = _taken(column, which)
-            columns[name] = taken
-        rows = pa.Table.from_arrays(list(columns.values()), list(columns))
-        if not ascend:
-            rows = rows.take(pa.array(np.argsort(rows["start"].to_numpy(), kind="stable")))
-        alone = len(self._samples) <= 1
-        return _rows(GENOTYPES, rows, self._constants, absent=False, coded=not alone)
-
-    def _block_rows(self, blocks: pa.Table) -> pa.Table:
-        """Rows of reference blocks: those of each block of samples together."""
-        which = blocks["sample"].to_numpy() // TILE_SAMPLES
-        if which.any():
-            blocks = blocks.take(pa.array(np.argsort(which, kind="stable")))
-        names = self._names_of(blocks["sample"].combine_chunks())
-        rows = blocks.drop_columns(["sample"]).append_column("sample_id", names)
-        return _rows(REFERENCE_BLOCKS, rows, self._constants)
-
-    def _names_of(self, numbers: pa.Array) -> pa.DictionaryArray:
-        """The samples of some numbers; the dictionary has no others, which would tell of them."""
-        values = numbers.to_numpy()
-        first, last = int(values.min()), int(values.max())
-        names = self._samples.slice(first, last - first + 1)
-        return pa.DictionaryArray.from_arrays(pa.array(values - first), names)
-
-    def _partition(self, spec: TableSpec) -> dict[str, str | int | None]:
-        return {column: self._constants[column] for column in spec.partition_by}
-
-    def __enter__(self) -> "_ContigWriter":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        try:
-            self._stack.__exit__(kind, error, None)
-        finally:
-            if self._records is not None:
-                if kind is None:
-                    self._records.close()
-                else:
-                    self._records.abandon()
-
-
-def _table(batch: BuiltBatch) -> pa.Table:
-    # `pa.table` would look for pandas each time.
-    return pa.Table.from_batches([pa.record_batch(batch)])
-
-
-def _rows(
-    spec: TableSpec,
-    given: pa.Table,
-    constants: Mapping[str, str],
-    *,
-    absent: bool = True,
-    coded: bool = False,
-) -> pa.Table:
-    """The table's columns, from those given and from values that all rows share.
-
-    Args:
-        spec: the table.
-        given: some columns.
-        constants: values of others.
-        absent: whether those that are neither come as NULL, or are left out.
-        coded: dictionaries are written as they are, since the rows are a row group by themselves. Of several in one,
-            Parquet's writer would spell out all but the first.
-    """
-    columns, names = [], []
-    same = np.zeros(given.num_rows, np.int32)
-    for wanted in spec.schema:
-        if wanted.name in given.column_names:
-            column = given[wanted.name]
-            kept = column.type == wanted.type or (coded and pa.types.is_dictionary(column.type))
-            columns.append(column if kept else column.cast(wanted.type))
-        elif wanted.name in constants:
-            columns.append(pa.DictionaryArray.from_arrays(pa.array(same), pa.array([constants[wanted.name]])))
-        elif absent:
-            columns.append(pa.nulls(given.num_rows, wanted.type))
-        else:
-            continue
-        names.append(wanted.name)
-    return pa.Table.from_arrays(columns, names)
-
-
-def _taken(column: pa.Array, places: pa.Array) -> pa.Array:
-    # The reader has made both.
-    return pc.take(column, places, boundscheck=False)
-
-
-def _used(numbers: pa.Array, values: pa.Array) -> pa.DictionaryArray:
-    """A dictionary of the values that rows have: others would tell what somebody else has."""
-    there = np.bincount(numbers.drop_null().to_numpy(), minlength=len(values)) > 0
-    if there.all():
-        return pa.DictionaryArray.from_arrays(numbers, values)
-    places = pa.array(np.cumsum(there, dtype=np.int32) - 1)
-    return pa.DictionaryArray.from_arrays(places.take(numbers), values.filter(pa.array(there)))
 
 
 def _distinct(tables: Iterable[pa.Table]) -> pa.Table:

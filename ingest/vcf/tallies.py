@@ -16,7 +16,7 @@ _DENSE = 1 << 22
 
 
 class Tallies:
-    """The genotypes of one contig of a file.
+    """The genotypes of a file.
 
     Attributes:
         tables: what was added up, as `catalog.counting.TALLIES` has it.
@@ -24,12 +24,9 @@ class Tallies:
     Args:
         samples: of the file, as its parts number them.
         counted: cohorts with their members; who is in none is not counted.
-        constants: what all rows share: reference, contig and source_id.
     """
 
-    def __init__(
-        self, samples: Sequence[str], counted: Collection[Membership], constants: Mapping[str, str]
-    ) -> None:
+    def __init__(self, samples: Sequence[str], counted: Collection[Membership]) -> None:
         cohorts: dict[str, set[str]] = {name: set() for name in samples}
         for cohort, name in counted:
             if name in cohorts:
@@ -39,17 +36,21 @@ class Tallies:
         self._groups = list(dict.fromkeys(sets))
         numbers = {group: number for number, group in enumerate(self._groups)}
         self._group_of = np.array([numbers[one] for one in sets], np.int64)
-        self._constants = constants
         self.tables: list[pa.Table] = []
 
-    def add(self, site: pa.Table, blocks: Sequence[pa.Table], gts: Sequence[str]) -> None:
+    def add(
+        self, constants: Mapping[str, str], site: pa.Table, blocks: Sequence[pa.Table], gts: Sequence[str]
+    ) -> None:
         """Add the genotypes of a part.
 
         Args:
+            constants: what all rows share: reference, contig and source_id.
             site: columns variant_id, start and record of the rows that every sample has.
             blocks: columns site, sample, gt and alt_copies of the rows of some samples each.
             gts: what `gt` numbers.
         """
+        if not any(self._groups):
+            return
         kinds = len(gts) + 1  # the last: no genotype
         size = len(self._groups) * site.num_rows * kinds
         total = np.zeros(size if size <= _DENSE else 0, np.int64)
@@ -58,9 +59,9 @@ class Tallies:
         for block in blocks:
             gt = block["gt"].fill_null(len(gts)).to_numpy()
             copies[gt] = block["alt_copies"].fill_null(-1).to_numpy()
-            place = block["site"].to_numpy()
+            place = block["site"].to_numpy().astype(np.int64)
             if len(self._groups) > 1:
-                place = self._group_of[block["sample"].to_numpy()] * site.num_rows + place
+                place += self._group_of[block["sample"].to_numpy()] * site.num_rows
             key = place * kinds + gt
             if len(total):
                 total += np.bincount(key, minlength=size)
@@ -76,29 +77,17 @@ class Tallies:
         for number, cohorts in enumerate(self._groups):
             here = group == number
             for cohort in sorted(cohorts):
-                self.tables.append(
-                    self._table(cohort, site.take(pa.array(row[here])), gt[here], copies, gts, counts[here])
-                )
-
-    def _table(
-        self,
-        cohort: str,
-        site: pa.Table,
-        gt: np.ndarray,
-        copies: np.ndarray,
-        gts: Sequence[str],
-        counts: np.ndarray,
-    ) -> pa.Table:
-        columns = {
-            "cohort": pa.repeat(cohort, len(gt)),
-            **{name: pa.repeat(value, len(gt)) for name, value in self._constants.items()},
-            "start": site["start"],
-            "variant_id": site["variant_id"].cast(pa.string()),
-            "gt": pa.array([*gts, None], pa.string()).take(pa.array(gt)),
-            "alt_copies": pa.array(copies[gt], mask=copies[gt] < 0),
-            "n": pa.array(counts),
-            "first": site["record"],
-            "last": site["record"],
-        }
-        rows = pa.table({field.name: columns[field.name] for field in TALLIES}, schema=TALLIES)
-        return rows.filter(rows["variant_id"].is_valid())
+                sites, kind = site.take(pa.array(row[here])), gt[here]
+                columns = {
+                    **{name: pa.repeat(value, len(kind)) for name, value in constants.items()},
+                    "cohort": pa.repeat(cohort, len(kind)),
+                    "start": sites["start"],
+                    "variant_id": sites["variant_id"].cast(pa.string()),
+                    "gt": pa.array([*gts, None], pa.string()).take(pa.array(kind)),
+                    "alt_copies": pa.array(copies[kind], mask=copies[kind] < 0),
+                    "n": pa.array(counts[here]),
+                    "first": sites["record"],
+                    "last": sites["record"],
+                }
+                rows = pa.table({field.name: columns[field.name] for field in TALLIES}, schema=TALLIES)
+                self.tables.append(rows.filter(rows["variant_id"].is_valid()))

@@ -14,7 +14,7 @@ from baselake.catalog.pedigree import set_cohort
 from baselake.catalog.references import add_reference
 from baselake.catalog.upkeep.compact import compact
 from baselake.errors import ConflictError
-from baselake.ingest.vcf import imports
+from baselake.ingest.vcf import imports, tallies
 from baselake.ingest.vcf.imports import ingest_vcf
 from tests.ingest.vcf.vcf_files import write_vcf
 
@@ -187,7 +187,11 @@ def test_what_changes_while_an_import_reads_its_files_is_counted_right(
     check(flat, "all")
 
 
-def test_samples_that_are_new_are_told_from_those_that_are_known(flat: Catalog, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dense", [0, 1 << 22])
+def test_samples_that_are_new_are_told_from_those_that_are_known(
+    flat: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dense: int
+) -> None:
+    monkeypatch.setattr(tallies, "_DENSE", dense)  # genotypes are added up in two ways
     for name in ("a", "b"):
         ingest_vcf(flat, [write_vcf(tmp_path / f"{name}.vcf", SINGLE[name], (name,))])
     set_cohort(flat, "some", ["a", "b"])
