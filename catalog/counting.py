@@ -8,6 +8,8 @@ that are counted are in `counted_cohorts`; others are answered from genotypes.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -21,8 +23,26 @@ from baselake.lake.schema import ALLELE_COUNTS, SEEN_COUNTS
 # A cohort that is counted, and a sample of it.
 Membership = tuple[str, str]
 
+# How many members of a cohort have a genotype of an allele, from the record `first` or others up to `last` of a file.
+TALLIES = pa.schema(
+    [
+        ("cohort", pa.string()),
+        ("reference", pa.string()),
+        ("contig", pa.string()),
+        ("start", pa.int32()),
+        ("variant_id", pa.string()),
+        ("gt", pa.string()),
+        ("alt_copies", pa.int8()),
+        ("source_id", pa.string()),
+        ("n", pa.int64()),
+        ("first", pa.int32()),
+        ("last", pa.int32()),
+    ]
+)
+
 _TABLES = {
     "genotypes": "lake.genotypes",
+    "untallied": "lake.genotypes",
     "variants": "lake.variants",
     "blocks": "lake.reference_blocks",
 }
@@ -30,8 +50,34 @@ _TABLES = {
 _NAMED = 64
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tallied:
+    """Genotypes of files that were added up while they were written.
+
+    Attributes:
+        counted: the memberships that were taken for this, of samples that will have nothing but what is in the files.
+        files: which.
+        rows: as `TALLIES` has them.
+    """
+
+    counted: frozenset[Membership]
+    files: frozenset[Path]
+    rows: Sequence[pa.Table]
+
+
+def memberships(catalog: Catalog, job: Job, samples: Sequence[str]) -> frozenset[Membership]:
+    """The samples, each with each cohort that is counted and has it."""
+    with _outside(catalog, job) as outside:
+        return frozenset(_members(outside, counted_cohorts(outside), samples))
+
+
 def count_files(
-    catalog: Catalog, job: Job, samples: Sequence[str], reference: str, alleles: Sequence[pa.Table]
+    catalog: Catalog,
+    job: Job,
+    samples: Sequence[str],
+    reference: str,
+    alleles: Sequence[pa.Table],
+    tallied: Tallied | None = None,
 ) -> frozenset[Membership]:
     """Count what a job's finished files bring, before the commit lock is taken: it takes 3 us a genotype or block.
 
@@ -41,37 +87,50 @@ def count_files(
         samples: that will have nothing on the assembly but what is in the files.
         reference: the assembly.
         alleles: rows of `variants`, among them every allele of the files.
+        tallied: what was added up already. Of no use where cohorts or samples have changed since: then all are read.
 
     Returns:
         What was counted, for `recounted`.
     """
-    cursor = catalog.connection.cursor()
-    try:
-        cursor.execute("USE lake")
-        outside = Transaction(job, cursor)
-        found = _members(outside, counted_cohorts(outside), samples)
+    with _outside(catalog, job) as outside:
+        found = frozenset(_members(outside, counted_cohorts(outside), samples))
         if found:
             if alleles:
                 outside.temporary("arriving_alleles", pa.concat_tables(alleles))
+            if tallied is not None and tallied.counted != found:
+                tallied = None
+            files = job.finished("genotypes")
+            untallied = [path for path in files if tallied is None or path not in tallied.files]
             sources = {
-                "genotypes": _arriving(catalog, job, "genotypes"),
+                "genotypes": _arriving(catalog, "genotypes", files),
+                "untallied": _arriving(catalog, "genotypes", untallied),
                 "variants": "arriving_alleles" if alleles else "(SELECT * FROM lake.variants WHERE false)",
-                "blocks": _arriving(catalog, job, "reference_blocks"),
+                "blocks": _arriving(catalog, "reference_blocks", job.finished("reference_blocks")),
             }
-            _count(job, outside, [(*one, 1) for one in found], reference, None, sources)
-        return frozenset(found)
+            rows = tallied.rows if tallied is not None else ()
+            _count(job, outside, [(*one, 1) for one in found], reference, None, sources, rows)
+        return found
+
+
+@contextmanager
+def _outside(catalog: Catalog, job: Job) -> Iterator[Transaction]:
+    """The newest snapshot, to be asked without the commit lock."""
+    cursor = catalog.connection.cursor()
+    try:
+        cursor.execute("USE lake")
+        yield Transaction(job, cursor)
     finally:
         cursor.close()
 
 
-def _arriving(catalog: Catalog, job: Job, table: str) -> str:
-    """Rows of a job's finished files of a table; a column that none of them has is NULL."""
+def _arriving(catalog: Catalog, table: str, files: Sequence[Path]) -> str:
+    """Rows of finished files of a table; a column that none of them has is NULL."""
     none = f"SELECT * FROM lake.{table} WHERE false"
-    paths = [quoted(duckdb_path(str(path), catalog.config)) for path in job.finished(table)]
+    paths = [quoted(duckdb_path(str(path), catalog.config)) for path in files]
     if not paths:
         return f"({none})"
-    files = f"read_parquet([{', '.join(paths)}], union_by_name = true, hive_partitioning = false)"
-    return f"({none} UNION ALL BY NAME SELECT * FROM {files})"
+    arriving = f"read_parquet([{', '.join(paths)}], union_by_name = true, hive_partitioning = false)"
+    return f"({none} UNION ALL BY NAME SELECT * FROM {arriving})"
 
 
 @contextmanager
@@ -102,7 +161,7 @@ def recounted(
     now = _members(tx, cohorts, samples)
     # Cohorts may have been changed since the files were counted.
     change = [(cohort, name, 1) for cohort, name in now if (cohort, name) not in counted]
-    change += [(cohort, name, -1) for cohort, name in counted if (cohort, name) not in now]
+    change += [(cohort, name, -1) for cohort, name in set(counted).difference(now)]
     _count(job, tx, change, reference, contigs)
 
 
@@ -174,10 +233,11 @@ def _members(tx: Transaction, cohorts: Sequence[str], samples: Sequence[str]) ->
     """Each sample with each cohort that is counted and has it."""
     found = [(EVERYBODY, name) for name in samples] if EVERYBODY in cohorts else []
     if set(cohorts) - {EVERYBODY}:
+        tx.temporary("asked_samples", pa.table({"sample_id": pa.array(samples, pa.string())}))
         rows = tx.query(
             "SELECT DISTINCT cohort, sample_id FROM cohorts"
-            " WHERE list_contains(?::VARCHAR[], cohort) AND list_contains(?::VARCHAR[], sample_id)",
-            [list(cohorts), list(samples)],
+            " WHERE list_contains(?::VARCHAR[], cohort) AND sample_id IN (SELECT sample_id FROM asked_samples)",
+            [list(cohorts)],
         ).to_pylist()
         found += [(row["cohort"], row["sample_id"]) for row in rows]
     return found
@@ -190,11 +250,13 @@ def _count(
     reference: str | None,
     contigs: Sequence[str] | None,
     sources: Mapping[str, str] = _TABLES,
+    tallies: Sequence[pa.Table] = (),
 ) -> None:
     if not change or (contigs is not None and not contigs):
         return
     columns = dict(zip(("cohort", "sample_id", "sign"), zip(*change, strict=True), strict=True))
     tx.temporary("counting", pa.table({name: pa.array(values) for name, values in columns.items()}))
+    tx.temporary("tallied_genotypes", pa.concat_tables([TALLIES.empty_table(), *tallies]))
     conditions = ["true"]
     if reference is not None:
         conditions.append(f"g.reference = {quoted(reference)}")

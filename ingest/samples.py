@@ -48,9 +48,11 @@ def _tell_families(tx: Transaction, new: Sequence[str]) -> None:
     """Give new samples what a pedigree said of them before they came."""
     if not new:
         return
+    # DuckDB takes a list that is a parameter name by name, a seventh of a millisecond each.
+    tx.temporary("new_samples", pa.table({"sample_id": pa.array(new, pa.string())}))
     known = tx.query(
-        "SELECT sample_id, family, father, mother, sex FROM pedigree WHERE list_contains(?::VARCHAR[], sample_id)",
-        [list(new)],
+        "SELECT sample_id, family, father, mother, sex FROM pedigree"
+        " WHERE sample_id IN (SELECT sample_id FROM new_samples)"
     )
     for person in known.to_pylist():
         sample = person.pop("sample_id")

@@ -45,6 +45,14 @@ struct Column {
 
     bool has_offsets() const { return format == "u" || format == "+l" || format == "+m"; }
 
+    // Takes the memory that another column of the kind has needed.
+    void reserve_as(const Column& other) {
+        valid.reserve(other.valid.size());
+        offsets.reserve(other.offsets.size());
+        data.reserve(other.data.size());
+        for (std::size_t i = 0; i < children.size(); ++i) children[i]->reserve_as(*other.children[i]);
+    }
+
     // Stores the NULLs that were counted.
     void catch_up() {
         if (stored == length) return;
@@ -86,6 +94,33 @@ struct Column {
         offsets.push_back(static_cast<std::int32_t>(data.size()));
         finish();
     }
+    // Numbers; those that are `missing` are NULL.
+    template <typename T>
+    void add_all(const T* values, std::size_t count, T missing) {
+        std::size_t absent = 0;
+        for (std::size_t i = 0; i < count; ++i) absent += values[i] == missing;
+        if (absent == count) return add_nulls(count);
+        add_validity(count, absent, [&](std::size_t i) { return values[i] != missing; });
+        const auto* bytes = reinterpret_cast<const std::uint8_t*>(values);
+        data.insert(data.end(), bytes, bytes + count * sizeof(T));
+    }
+    // Lists whose items are appended to the child by themselves: how many each has; below 0: NULL.
+    void add_lists(const std::int32_t* sizes, std::size_t count) {
+        std::size_t absent = 0;
+        for (std::size_t i = 0; i < count; ++i) absent += sizes[i] < 0;
+        if (absent == count) return add_nulls(count);
+        add_validity(count, absent, [&](std::size_t i) { return sizes[i] >= 0; });
+        std::int64_t end = offsets.back();
+        for (std::size_t i = 0; i < count; ++i) {
+            end += sizes[i] > 0 ? sizes[i] : 0;
+            if (end > INT32_MAX) throw std::length_error("a column of one batch has over 2^31 items");
+            offsets.push_back(static_cast<std::int32_t>(end));
+        }
+    }
+    void add_nulls(std::size_t count) {
+        length += static_cast<std::int64_t>(count);
+        nulls += static_cast<std::int64_t>(count);
+    }
     // A list or map whose items were appended to its child since the last one was closed.
     void close_list(bool is_valid) {
         if (!is_valid) {
@@ -97,6 +132,24 @@ struct Column {
         if (items > INT32_MAX) throw std::length_error("a column of one batch has over 2^31 items");
         offsets.push_back(static_cast<std::int32_t>(items));
         finish();
+    }
+    // Rows whose values the caller appends: which of them are there.
+    template <typename Is>
+    void add_validity(std::size_t count, std::size_t absent, Is is_valid) {
+        catch_up();
+        if (absent && valid.empty()) {
+            valid.assign(static_cast<std::size_t>((length + 7) / 8), 0xff);
+            if (length % 8) valid.back() = static_cast<std::uint8_t>((1 << (length % 8)) - 1);
+        }
+        nulls += static_cast<std::int64_t>(absent);
+        const auto first = static_cast<std::size_t>(length);
+        if (nulls) {
+            valid.resize((first + count + 7) / 8, 0);
+            for (std::size_t i = 0; i < count; ++i)
+                valid[(first + i) / 8] = static_cast<std::uint8_t>(valid[(first + i) / 8] | int{is_valid(i)} << ((first + i) % 8));
+        }
+        length += static_cast<std::int64_t>(count);
+        stored = length;
     }
     std::size_t bytes() const {
         std::size_t sum = valid.size() + offsets.size() * sizeof(std::int32_t) + data.size();

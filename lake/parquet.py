@@ -89,7 +89,7 @@ class TableWriter:
             ValueError: a column is missing or of another type.
         """
         table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
-        table = table.select(self._spec.schema.names)
+        table = _with_required(table.select(self._spec.schema.names), self._spec)
         for field, wanted in zip(table.schema, self._spec.schema, strict=True):
             plain = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
             if plain != wanted.type:
@@ -233,6 +233,13 @@ class TableWriter:
         )
 
 
+def _with_required(table: pa.Table, spec: TableSpec) -> pa.Table:
+    if not spec.required:
+        return table
+    fields = [field.with_nullable(field.name not in spec.required) for field in table.schema]
+    return pa.Table.from_arrays(table.columns, schema=pa.schema(fields))
+
+
 def encrypted_if_keyed(file: SummedFile, path: Path) -> "SummedFile | EncryptedOutput":
     """A new file as its bytes are written to: encrypted where it was given a key.
 
@@ -267,6 +274,7 @@ def encodings_of(spec: TableSpec, names: Sequence[str]) -> dict[str, Any]:
             leaf: how for leaf, how in spec.encodings.items() if leaf.partition(".")[0] in names
         },
         "write_statistics": compressed,
+        "write_batch_size": spec.batch_rows,
     }
 
 

@@ -327,9 +327,13 @@ SHARED_GENOTYPES = replace(
         *("filters.list.element", "ps", "site_pl.list.element"),
     ),
     encodings=MappingProxyType({}),
+    required=frozenset({"reference", "sample_id", "contig", "start"}),
+    batch_rows=TILE_ROWS,
     row_group_rows=TILE_ROWS,
 )
 SHARED_BLOCKS = replace(REFERENCE_BLOCKS, row_group_rows=TILE_ROWS)
+# What is imported tells its record besides.
+IMPORTED_GENOTYPES = replace(SHARED_GENOTYPES, required=SHARED_GENOTYPES.required | {"source_id", "record"})
 
 # Reads over the bases of windows of the contigs that a sample has alignments on.
 COVERAGE_WINDOWS = _spec(

@@ -18,6 +18,8 @@ class TableSpec:
         sort_by: columns that rows of one file are sorted by.
         dictionary: columns that repeat and are dictionary-encoded.
         encodings: Parquet encodings of other columns.
+        required: columns that never hold NULL, which files then need not tell of each row.
+        batch_rows: rows that Arrow's writer takes at a time; for each batch it looks through a dictionary's values.
         row_group_rows: rows in a row group; small enough that a 100 kb query skips most of a file.
         uncompressed: columns that are compressed already.
         stored: the table that holds the rows, their large columns coded in blocks (lake/columns); None: this one.
@@ -30,6 +32,8 @@ class TableSpec:
     sort_by: tuple[str, ...] = ()
     dictionary: tuple[str, ...] = ()
     encodings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    required: frozenset[str] = frozenset()
+    batch_rows: int = 1024
     row_group_rows: int = 65_536
     uncompressed: tuple[str, ...] = ()
     stored: "TableSpec | None" = None

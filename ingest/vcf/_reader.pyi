@@ -14,7 +14,7 @@ class Reader:
         info: Sequence[tuple[str, str, int, bool]],
         format: Sequence[tuple[str, str, int, bool]],
         contigs: Sequence[tuple[str, np.ndarray]],
-        samples: int,
+        order: Sequence[int],
         block: int,
         part_sites: int,
         has_format: bool,

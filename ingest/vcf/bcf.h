@@ -230,6 +230,10 @@ class BcfParser {
             return;
         }
         Format& format = record.add_format(name, kind_of(type, definition_of(format_, name).kind));
+        if (format.kind == Kind::integer && type.code != 7) {
+            integers(at, type, format, record.pools.integers);
+            return;
+        }
         for (std::size_t sample = 0; sample < samples_; ++sample) {
             const std::size_t first = pool_size(record.pools, format.kind);
             values(at + sample * bytes, type, format.kind, record.pools);
@@ -238,8 +242,54 @@ class BcfParser {
         }
     }
 
+    // Integers of all samples, `type.count` each.
+    void integers(const char* at, Type type, Format& format, std::vector<std::int32_t>& pool) {
+        const std::size_t first = pool.size(), count = type.count, all = samples_ * count;
+        if (!type.code && count) fail("an integer has the type 0");
+        pool.resize(first + all);
+        std::int32_t* const out = pool.data() + first;
+        switch (type.code) {
+            case 0: break;  // nobody has anything
+            case 1: widen<std::int8_t>(at, all, out); break;
+            case 2: widen<std::int16_t>(at, all, out); break;
+            case 3: std::memcpy(out, at, all * sizeof *out); break;
+            default: fail("an integer has the type " + std::to_string(type.code));
+        }
+        // Both marks are below every value.
+        bool marks = false;
+        for (std::size_t i = 0; i < all; ++i) marks |= out[i] <= kEndInt;
+        format.samples.resize(samples_);
+        for (std::size_t sample = 0; sample < samples_; ++sample)
+            format.samples[sample] = {static_cast<std::uint32_t>(first + sample * count), static_cast<std::uint32_t>(count)};
+        if (!marks) return;
+        for (Range& range : format.samples) {
+            const std::int32_t* values = pool.data() + range.first;
+            const auto size = static_cast<std::size_t>(std::find(values, values + count, kEndInt) - values);
+            range.count = size == 1 && is_missing(values[0]) ? 0 : static_cast<std::uint32_t>(size);
+        }
+    }
+    template <class T>
+    static void widen(const char* at, std::size_t count, std::int32_t* out) {
+        constexpr T missing = std::numeric_limits<T>::min(), end = missing + 1;
+        for (std::size_t i = 0; i < count; ++i) {
+            T value;
+            std::memcpy(&value, at + i * sizeof value, sizeof value);
+            out[i] = value == missing ? kMissingInt : value == end ? kEndInt : value;
+        }
+    }
+
     // GT: (allele + 1) << 1 | phased, of each copy; 0 is a missing allele.
     void genotype(const char* at, Type type, Format& format, Pools& pools) {
+        const std::size_t bytes = type.count * width(type.code);
+        std::uint64_t key = 0;
+        if (bytes <= sizeof key) std::memcpy(&key, at, bytes);
+        Seen& seen = seen_[(key * 0x9E3779B97F4A7C15u) >> 56];
+        const auto first = static_cast<std::uint32_t>(pools.texts.size());
+        if (bytes && bytes <= sizeof key && seen.key == key && seen.code == type.code && seen.count == type.count) {
+            pools.texts.push_back(seen.text);
+            format.samples.push_back({first, 1});
+            return;
+        }
         char text[512];
         char* out = text;
         std::size_t copies = 0;
@@ -254,8 +304,10 @@ class BcfParser {
             else
                 out = std::to_chars(out, text + sizeof text, allele).ptr;
         }
-        const auto first = static_cast<std::uint32_t>(pools.texts.size());
-        if (copies) pools.texts.push_back(kept({text, static_cast<std::size_t>(out - text)}));
+        if (copies) {
+            pools.texts.push_back(kept({text, static_cast<std::size_t>(out - text)}));
+            if (bytes <= sizeof key) seen = {key, type.code, type.count, pools.texts.back()};
+        }
         format.samples.push_back({first, copies ? 1u : 0u});
     }
 
@@ -271,6 +323,14 @@ class BcfParser {
     std::vector<std::string> strings_;
     std::vector<std::pair<std::string, std::int32_t>> contigs_;
     std::size_t samples_;
+    // Genotypes as they were last stored, and their text.
+    struct Seen {
+        std::uint64_t key = 0;
+        int code = 0;  // of their type; 0: none is kept
+        std::size_t count = 0;
+        std::string_view text;
+    };
+    std::array<Seen, 256> seen_{};
     std::unordered_map<std::string, int, StringHash, std::equal_to<>> genotypes_;
     const char* at_ = nullptr;
     const char* end_ = nullptr;

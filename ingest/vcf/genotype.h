@@ -2,11 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstddef>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <unordered_map>
 #include <vector>
 
 #include "ingest/vcf/record.h"
@@ -59,5 +62,60 @@ inline void parse_genotype(std::string_view text, std::size_t alternates, Genoty
         ++at;
     }
 }
+
+// The GT of rows, each kept once: a row has its number.
+class RowGenotypes {
+  public:
+    const std::vector<std::string>& texts() const { return texts_; }
+
+    std::int32_t number_of(std::string_view gt) {
+        if (last_ < texts_.size() && texts_[last_] == gt) return static_cast<std::int32_t>(last_);
+        const auto known = numbers_.find(gt);
+        if (known != numbers_.end()) {
+            last_ = known->second;
+        } else {
+            last_ = texts_.size();
+            texts_.emplace_back(gt);
+            numbers_.emplace(std::string(gt), last_);
+        }
+        return static_cast<std::int32_t>(last_);
+    }
+
+    // What a GT means where there is one alternate.
+    struct Simple {
+        std::uint64_t key = 0;  // its letters
+        std::size_t size = 0;   // how many; 0: nothing is known
+        std::int32_t number = 0;
+        std::int32_t ploidy = 0;
+        std::int8_t copies = 0;  // of the alternate; kMissingCopies: that cannot be told
+        bool missing = false;    // an allele is
+    };
+    static constexpr std::int8_t kMissingCopies = -1;
+
+    // nullptr: it is too long to be looked up, no genotype, or names another allele.
+    const Simple* simple(std::string_view gt) {
+        if (gt.empty() || gt.size() > sizeof(std::uint64_t)) return nullptr;
+        std::uint64_t key = 0;
+        std::memcpy(&key, gt.data(), gt.size());
+        Simple& found = simple_[(key * 0x9E3779B97F4A7C15u) >> 56];
+        if (found.key == key && found.size == gt.size()) return &found;
+        try {
+            parse_genotype(gt, 1, parsed_);
+        } catch (const Fault&) {
+            return nullptr;  // whoever looks at each sample says what is wrong
+        }
+        found = {key, gt.size(), number_of(gt), static_cast<std::int32_t>(parsed_.alleles.size()), 0, parsed_.missing()};
+        for (const int allele : parsed_.alleles) found.copies = static_cast<std::int8_t>(found.copies + (allele == 1));
+        if (!found.copies && found.missing) found.copies = kMissingCopies;
+        return &found;
+    }
+
+  private:
+    std::vector<std::string> texts_;
+    std::unordered_map<std::string, std::size_t, StringHash, std::equal_to<>> numbers_;
+    std::size_t last_ = 0;
+    std::array<Simple, 256> simple_{};
+    Genotype parsed_;
+};
 
 }  // namespace baselake::vcf

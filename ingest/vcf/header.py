@@ -2,6 +2,7 @@
 
 import re
 import struct
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -142,7 +143,7 @@ def parse_header(lines: Iterable[str], where: str) -> Header:
             "the line of column names is not #CHROM POS ID REF ALT QUAL FILTER INFO", where, len(kept)
         )
     samples = columns[9:]
-    twice = next((name for name in samples if samples.count(name) > 1), None)
+    twice = next((name for name, times in Counter(samples).items() if times > 1), None)
     if twice is not None or "" in samples:
         raise _wrong(f"sample {twice!r} stands twice" if twice else "a sample has no name", where, len(kept))
     return Header(

@@ -1,16 +1,15 @@
 """Import of VCF, BCF and gVCF: variants, genotypes, reference blocks, and the records as they came."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.counting import Membership, count_files, recounted
+from baselake.catalog.counting import Membership, Tallied, count_files, memberships, recounted
 from baselake.catalog.job import Job, Transaction
 from baselake.catalog.references import Reference
 from baselake.catalog.samples import sample_names
@@ -18,20 +17,9 @@ from baselake.errors import ConflictError, InputError
 from baselake.ingest.compressed import Digest
 from baselake.ingest.known import KnownContent, is_imported, possible_references
 from baselake.ingest.samples import record_sample, record_samples
-from baselake.ingest.vcf._reader import BuiltBatch
-from baselake.ingest.vcf.source import Part, Reading, VcfFile, choose_reference, open_vcf
-from baselake.ingest.vcf.tiles import TileWriter
-from baselake.lake.parquet import TableWriter
-from baselake.lake.schema import (
-    GENOTYPES,
-    REFERENCE_BLOCKS,
-    SHARED_BLOCKS,
-    SHARED_GENOTYPES,
-    TILE_SAMPLES,
-    VARIANTS,
-    VCF_RECORDS,
-    TableSpec,
-)
+from baselake.ingest.vcf.contig import ContigWriter
+from baselake.ingest.vcf.source import Reading, VcfFile, choose_reference, open_vcf
+from baselake.ingest.vcf.tallies import Tallies
 from baselake.progress import QUIET, Progress
 
 # Of the memory a command may use: what one part of a file may take; some wait to be written.
@@ -57,9 +45,10 @@ class VcfImport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Planned:
-    """A file to import, the assembly it is on, and the lake's names of its samples."""
+    """A file to import, by its `source_id`, the assembly it is on, and the lake's names of its samples."""
 
     file: VcfFile
+    source_id: str
     reference: Reference
     samples: tuple[str, ...]
 
@@ -73,12 +62,16 @@ class _Written:
         records: in it.
         variants: by contig, rows of `variants`, each allele once.
         spans: by contig, the first and the last start of what the samples have there.
+        tallies: of genotypes, where the file has several samples.
+        tallied: the files that these are in.
     """
 
     digest: Digest
     records: int
     variants: dict[str, pa.Table] = field(default_factory=dict)
     spans: dict[str, tuple[int, int]] = field(default_factory=dict)
+    tallies: list[pa.Table] = field(default_factory=list)
+    tallied: list[Path] = field(default_factory=list)
 
 
 def ingest_vcf(
@@ -126,7 +119,7 @@ def ingest_vcf(
             continue
         seen.add(source_id)
         chosen = choose_reference(file, possible_references(catalog, reference), reference)
-        planned.append(_Planned(file=file, reference=chosen, samples=names))
+        planned.append(_Planned(file=file, source_id=source_id, reference=chosen, samples=names))
     records = 0
     while planned:
         try:
@@ -167,19 +160,23 @@ def _import(catalog: Catalog, planned: Sequence[_Planned], sex: str | None, prog
         "sex": sex,
     }
     with catalog.job("ingest", parameters) as job:
-        written = [_write(catalog, job, each, progress) for each in planned]
+        # Samples that the lake does not know will have nothing but what is in the files.
+        fresh = set(everybody).difference(sample_names(catalog))
+        members = memberships(catalog, job, sorted(fresh))
+        written = [_write(catalog, job, each, members, progress) for each in planned]
         for done in written:
             job.inputs.append(done.digest.source_id)
             job.bytes_near += done.digest.bytes
         changed = _changed(planned, written)
         alleles = _alleles(planned, written)
-        # Samples that the lake does not know will have nothing but what is in the files.
-        fresh = set(everybody).difference(sample_names(catalog))
+        # Some may have come while the files were read.
+        fresh.difference_update(sample_names(catalog))
         counted: dict[str, frozenset[Membership]] = {}
         for name, (samples, _) in changed.items():
             rows = [table for (reference, _), table in alleles.items() if reference == name]
             new = [sample for sample in samples if sample in fresh]
-            counted[name] = count_files(catalog, job, new, name, rows)
+            tallied = _tallied(planned, written, name, members)
+            counted[name] = count_files(catalog, job, new, name, rows, tallied)
         with job.commit() as tx:
             _require_new(tx, planned, written)
             _require_fresh(tx, catalog, fresh)
@@ -205,27 +202,50 @@ def _changed(
     return {name: (sorted(samples), sorted(contigs)) for name, (samples, contigs) in found.items()}
 
 
-def _write(catalog: Catalog, job: Job, planned: _Planned, progress: Progress) -> _Written:
-    """Write a file's rows; nothing of it is visible yet."""
-    from baselake.ingest.compressed import file_source_id
+def _tallied(
+    planned: Sequence[_Planned], written: Sequence[_Written], reference: str, members: Collection[Membership]
+) -> Tallied:
+    """What was added up of the files on an assembly."""
+    here = [
+        (each, done) for each, done in zip(planned, written, strict=True) if each.reference.name == reference
+    ]
+    samples = {name for each, _ in here for name in each.samples}
+    return Tallied(
+        counted=frozenset(one for one in members if one[1] in samples),
+        files=frozenset(path for _, done in here for path in done.tallied),
+        rows=[table for _, done in here for table in done.tallies],
+    )
 
+
+def _write(
+    catalog: Catalog, job: Job, planned: _Planned, members: Collection[Membership], progress: Progress
+) -> _Written:
+    """Write a file's rows; nothing of it is visible yet."""
     file = planned.file
-    source_id = file_source_id(file.path)
     reading = Reading(file, planned.reference, catalog.config.memory_bytes // _PART_SHARE)
     alleles: dict[str, list[pa.Table]] = {}
     spans: dict[str, tuple[int, int]] = {}
+    contigs: list[ContigWriter] = []
+    # Of one sample alone sums would be as many as rows.
+    tallies = Tallies(sorted(planned.samples), members) if len(planned.samples) > 1 else None
     job.of_samples(planned.samples)
     with (
         progress.task(f"ingest {file.path.name}", total=None, unit="records") as task,
         ExitStack() as stack,
     ):
-        contig: _ContigWriter | None = None
+        contig: ContigWriter | None = None
         for part in reading.parts():
             if contig is None or contig.name != part["contig"]:
                 stack.close()
+                constants = {
+                    "reference": planned.reference.name,
+                    "source_id": planned.source_id,
+                    "contig": part["contig"],
+                }
                 contig = stack.enter_context(
-                    _ContigWriter(job, catalog.config.threads, planned, source_id, part["contig"])
+                    ContigWriter(job, catalog.config.threads, planned.samples, constants, tallies)
                 )
+                contigs.append(contig)
             rows, span = contig.write(part)
             alleles.setdefault(contig.name, []).append(rows)
             if span is not None:
@@ -239,7 +259,7 @@ def _write(catalog: Catalog, job: Job, planned: _Planned, progress: Progress) ->
             f"{file.path.name}: {reading.misfits:,} values of INFO are not of the declared type and are kept as text,"
             f" the first: {reading.misfit}"
         )
-    if reading.digest.source_id != source_id:
+    if reading.digest.source_id != planned.source_id:
         raise InputError(
             "the file changed while it was read", str(file.path), "Wait until it is written completely"
         )
@@ -248,137 +268,9 @@ def _write(catalog: Catalog, job: Job, planned: _Planned, progress: Progress) ->
         records=reading.records,
         variants={name: _distinct(tables) for name, tables in alleles.items()},
         spans=spans,
+        tallies=tallies.tables if tallies is not None else [],
+        tallied=[path for each in contigs for path in each.files] if tallies is not None else [],
     )
-
-
-class _ContigWriter:
-    """The files that the rows of one contig go to; use as a context manager.
-
-    Attributes:
-        name: the contig.
-        records: written since this was last set to 0.
-    """
-
-    def __init__(self, job: Job, threads: int, planned: _Planned, source_id: str, contig: str) -> None:
-        self.name = contig
-        self.records = 0
-        self._samples = pa.array(planned.samples, pa.string())
-        self._constants = {"reference": planned.reference.name, "source_id": source_id, "contig": contig}
-        self._stack = ExitStack()
-        self._writer = partial(job.writer, partition=self._partition(VCF_RECORDS))
-        self._records: TableWriter | None = None
-        alone = len(planned.samples) <= 1
-        spec, lanes = (GENOTYPES, 1) if alone else (SHARED_GENOTYPES, threads)
-        partition = self._partition(GENOTYPES)
-        self._genotypes = self._stack.enter_context(TileWriter(job, spec, partition, lanes, cut=not alone))
-        self._blocks = self._stack.enter_context(TileWriter(job, SHARED_BLOCKS, partition, 1, cut=False))
-
-    def write(self, part: Part) -> tuple[pa.Table, tuple[int, int] | None]:
-        """Write a part; its rows of `variants`, and the span of what samples have in it."""
-        records = _table(part["records"])
-        self.records += records.num_rows
-        if records.num_rows:
-            if self._records is None:
-                self._records = self._writer(VCF_RECORDS.name)
-            self._records.write(_rows(VCF_RECORDS, records, self._constants))
-        site = _table(part["site"])
-        if site.num_rows:
-            # What an allele is called is written once, and numbered.
-            ids = site["variant_id"].combine_chunks().dictionary_encode()
-            site = site.set_column(site.column_names.index("variant_id"), "variant_id", ids)
-            for batch in part["genotypes"]:
-                self._genotypes.write(partial(self._genotype_rows, site, batch, part["gts"], part["sorted"]))
-        blocks = _table(part["blocks"])
-        if blocks.num_rows:
-            self._blocks.write(partial(self._block_rows, blocks))
-        starts = [t["start"].to_numpy() for t in (site, blocks) if t.num_rows]
-        span = (int(min(s.min() for s in starts)), int(max(s.max() for s in starts))) if starts else None
-        variants = _table(part["variants"])
-        return _rows(VARIANTS, variants, self._constants), span
-
-    def _genotype_rows(self, site: pa.Table, batch: BuiltBatch, gts: Sequence[str], ascend: bool) -> pa.Table:
-        """Rows of a block of samples: in the order of the contig, each site's sample by sample."""
-        own = _table(batch)
-        # What no row has is no column: the maps would take as long as all else.
-        columns = {
-            name: own[name].chunk(0) for name in own.column_names if own[name].null_count < own.num_rows
-        }
-        which, number = columns.pop("site"), columns.pop("sample")
-        if "gt" in columns:
-            columns["gt"] = pa.DictionaryArray.from_arrays(columns["gt"], pa.array(gts, pa.string()))
-        columns["sample_id"] = self._names_of(number)
-        for name in site.column_names:
-            if site[name].null_count == site.num_rows:
-                continue
-            column = site[name].combine_chunks()
-            if pa.types.is_dictionary(column.type):
-                taken = pa.DictionaryArray.from_arrays(column.indices.take(which), column.dictionary)
-            else:
-                taken = column.take(which)
-            columns[name] = taken
-        rows = pa.Table.from_arrays(list(columns.values()), list(columns))
-        if not ascend:
-            rows = rows.take(pa.array(np.argsort(rows["start"].to_numpy(), kind="stable")))
-        if len(self._samples) <= 1 and "variant_id" in rows.column_names:
-            # Alone, an allele is there once: numbers of it would only be more.
-            plain = rows["variant_id"].combine_chunks().dictionary_decode()
-            rows = rows.set_column(rows.column_names.index("variant_id"), "variant_id", plain)
-        return _rows(GENOTYPES, rows, self._constants, absent=False)
-
-    def _block_rows(self, blocks: pa.Table) -> pa.Table:
-        """Rows of reference blocks: those of each block of samples together."""
-        which = blocks["sample"].to_numpy() // TILE_SAMPLES
-        if which.any():
-            blocks = blocks.take(pa.array(np.argsort(which, kind="stable")))
-        names = self._names_of(blocks["sample"].combine_chunks())
-        rows = blocks.drop_columns(["sample"]).append_column("sample_id", names)
-        return _rows(REFERENCE_BLOCKS, rows, self._constants)
-
-    def _names_of(self, numbers: pa.Array) -> pa.DictionaryArray:
-        """The samples of some numbers; the dictionary has no others, which would tell of them."""
-        values = numbers.to_numpy()
-        first, last = int(values.min()), int(values.max())
-        names = self._samples.slice(first, last - first + 1)
-        return pa.DictionaryArray.from_arrays(pa.array(values - first), names)
-
-    def _partition(self, spec: TableSpec) -> dict[str, str | int | None]:
-        return {column: self._constants[column] for column in spec.partition_by}
-
-    def __enter__(self) -> "_ContigWriter":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        try:
-            self._stack.__exit__(kind, error, None)
-        finally:
-            if self._records is not None:
-                if kind is None:
-                    self._records.close()
-                else:
-                    self._records.abandon()
-
-
-def _table(batch: BuiltBatch) -> pa.Table:
-    # `pa.table` would look for pandas each time.
-    return pa.Table.from_batches([pa.record_batch(batch)])
-
-
-def _rows(spec: TableSpec, given: pa.Table, constants: Mapping[str, str], *, absent: bool = True) -> pa.Table:
-    """The table's columns, from those given and from values that all rows share; others are NULL, or left out."""
-    columns, names = [], []
-    same = np.zeros(given.num_rows, np.int32)
-    for wanted in spec.schema:
-        if wanted.name in given.column_names:
-            column = given[wanted.name]
-            columns.append(column if column.type == wanted.type else column.cast(wanted.type))
-        elif wanted.name in constants:
-            columns.append(pa.DictionaryArray.from_arrays(pa.array(same), pa.array([constants[wanted.name]])))
-        elif absent:
-            columns.append(pa.nulls(given.num_rows, wanted.type))
-        else:
-            continue
-        names.append(wanted.name)
-    return pa.Table.from_arrays(columns, names)
 
 
 def _distinct(tables: Iterable[pa.Table]) -> pa.Table:

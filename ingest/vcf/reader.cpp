@@ -37,7 +37,7 @@ Definitions definitions(const Declared& declared) {
 class Reader {
   public:
     Reader(const Declared& info, const Declared& format, const std::vector<std::pair<std::string, py::array_t<std::uint8_t>>>& contigs,
-           std::size_t samples, std::size_t block, std::size_t part_sites, bool has_format, std::int64_t lines_before,
+           std::vector<std::uint32_t> order, std::size_t block, std::size_t part_sites, bool has_format, std::int64_t lines_before,
            std::size_t part_bytes,
            const std::optional<std::pair<std::vector<std::string>, std::vector<std::string>>>& bcf, bool skip_unknown)
         : info_(definitions(info)), format_(definitions(format)), line_(lines_before), part_sites_(part_sites), part_bytes_(part_bytes),
@@ -47,7 +47,8 @@ class Reader {
             index_.emplace(name, static_cast<std::int32_t>(contigs_.size()) - 1);
             held_.push_back(bases);
         }
-        rows_ = std::make_unique<Rows>(contigs_, format_, samples, block);
+        const std::size_t samples = order.size();
+        rows_ = std::make_unique<Rows>(contigs_, format_, std::move(order), block);
         if (bcf) {
             std::vector<std::pair<std::string, std::int32_t>> order;
             for (const auto& name : bcf->second) {
@@ -215,9 +216,9 @@ PYBIND11_MODULE(_reader, m) {
     bind_built_batch(m);
     py::class_<Reader>(m, "Reader")
         .def(py::init<const Declared&, const Declared&, const std::vector<std::pair<std::string, py::array_t<std::uint8_t>>>&,
-                      std::size_t, std::size_t, std::size_t, bool, std::int64_t, std::size_t,
+                      std::vector<std::uint32_t>, std::size_t, std::size_t, bool, std::int64_t, std::size_t,
                       const std::optional<std::pair<std::vector<std::string>, std::vector<std::string>>>&, bool>(),
-             py::arg("info"), py::arg("format"), py::arg("contigs"), py::arg("samples"), py::arg("block"), py::arg("part_sites"),
+             py::arg("info"), py::arg("format"), py::arg("contigs"), py::arg("order"), py::arg("block"), py::arg("part_sites"),
              py::arg("has_format"), py::arg("lines_before"), py::arg("part_bytes"), py::arg("bcf"), py::arg("skip_unknown") = false)
         .def("feed", &Reader::feed, py::arg("piece"), py::arg("last"))
         .def_property_readonly("line", &Reader::line)

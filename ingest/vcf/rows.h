@@ -9,6 +9,7 @@
 
 #include "ingest/vcf/alleles.h"
 #include "ingest/vcf/genotype.h"
+#include "ingest/vcf/plain.h"
 #include "ingest/vcf/record.h"
 #include "lake/arrow_build.h"
 
@@ -21,14 +22,15 @@ struct Contig {
 
 class Rows {
   public:
-    // `block`: samples that have columns in common.
-    Rows(const std::vector<Contig>& contigs, const Definitions& format, std::size_t samples, std::size_t block)
-        : contigs_(contigs), format_(format), samples_(samples), block_(block) {
+    // `order`: the file's samples, by their place in it, in the order in which rows have them; `block`: so many have
+    // columns in common.
+    Rows(const std::vector<Contig>& contigs, const Definitions& format, std::vector<std::uint32_t> order, std::size_t block)
+        : contigs_(contigs), format_(format), order_(std::move(order)), samples_(order_.size()), block_(block) {
         reset();
     }
 
     // Every GT so far, as its rows have it.
-    const std::vector<std::string>& genotypes() const { return genotypes_; }
+    const std::vector<std::string>& genotypes() const { return row_genotypes_.texts(); }
     std::size_t sites() const { return static_cast<std::size_t>(site_[0].length); }
 
     void add(const Record& record, std::int32_t number) {
@@ -57,7 +59,7 @@ class Rows {
         if (rows > 1) sorted_ = sorted_ && same_starts();
         find_known(record);
         const auto first = static_cast<std::int32_t>(sites() - std::max<std::size_t>(rows, 1));
-        for (std::size_t sample = 0; sample < samples_; ++sample) add_sample(record, sample, rows, first);
+        add_samples(record, rows, first);
         if (record.alts.empty()) add_blocks(record, end);  // the site was seen, and is the reference
     }
 
@@ -81,6 +83,10 @@ class Rows {
         Part part{std::move(records_), std::move(variants_), std::move(site_), std::move(blocks_), std::move(of_blocks_),
                   first_, last_, sorted_};
         reset();
+        // The next part is about as large.
+        for (std::size_t block = 0; block < of_blocks_.size(); ++block)
+            for (std::size_t i = 0; i < of_blocks_[block].size(); ++i)
+                of_blocks_[block][i].reserve_as(part.genotypes[block][i]);
         return part;
     }
     bool empty() const { return records_[0].length == 0 && blocks_[0].length == 0; }
@@ -265,38 +271,48 @@ class Rows {
 
     // Keys that have columns of their own.
     void find_known(const Record& record) {
-        gt_ = gq_ = dp_ = ad_ = pl_ = ps_ = sb_ = nullptr;
-        rest_.clear();
-        checked_.clear();
+        known_.clear();
         for (std::size_t i = 0; i < record.format_count; ++i) {
             const Format& format = record.formats[i];
             const Definition definition = definition_of(format_, format.key);
-            if (definition.reserved && format.key != "GT") checked_.emplace_back(&format, definition);
+            if (definition.reserved && format.key != "GT") known_.checked.emplace_back(&format, definition);
             const bool integers = format.kind == Kind::integer;
-            if (format.key == "GT") gt_ = &format;
-            else if (format.key == "GQ" && integers) gq_ = &format;
-            else if (format.key == "DP" && integers) dp_ = &format;
-            else if (format.key == "AD" && integers) ad_ = &format;
-            else if (format.key == "PL" && integers) pl_ = &format;
-            else if (format.key == "PS" && integers) ps_ = &format;
-            else if (format.key == "SB" && integers) sb_ = &format;
-            else rest_.push_back(&format);
+            if (format.key == "GT") known_.gt = &format;
+            else if (format.key == "GQ" && integers) known_.gq = &format;
+            else if (format.key == "DP" && integers) known_.dp = &format;
+            else if (format.key == "AD" && integers) known_.ad = &format;
+            else if (format.key == "PL" && integers) known_.pl = &format;
+            else if (format.key == "PS" && integers) known_.ps = &format;
+            else if (format.key == "SB" && integers) known_.sb = &format;
+            else known_.rest.push_back(&format);
         }
     }
 
-    void add_sample(const Record& record, std::size_t sample, std::size_t rows, std::int32_t site) {
+    void add_samples(const Record& record, std::size_t rows, std::int32_t site) {
+        const bool plain = rows == 1 && PlainBlock::is_plain(record, known_);
+        for (std::size_t begin = 0; begin < samples_; begin += block_) {
+            const std::size_t end = std::min(begin + block_, samples_);
+            if (plain && plain_.take(record, known_, {order_.data() + begin, end - begin}, row_genotypes_))
+                plain_.append(of_blocks_[begin / block_], site, begin);
+            else
+                for (std::size_t number = begin; number < end; ++number) add_sample(record, number, rows, site);
+        }
+    }
+
+    void add_sample(const Record& record, std::size_t number, std::size_t rows, std::int32_t site) {
+        const std::size_t sample = order_[number];
         const Pools& pools = record.pools;
         const std::size_t alternates = record.alts.size();
         genotype_.there = false;
-        if (gt_ && gt_->samples[sample].count) parse_genotype(pools.texts[gt_->samples[sample].first], alternates, genotype_);
-        for (const auto& [format, definition] : checked_) check_format(*format, definition, sample, alternates);
-        std::vector<Column>& columns = of_blocks_[sample / block_];
+        if (known_.gt && known_.gt->samples[sample].count) parse_genotype(pools.texts[known_.gt->samples[sample].first], alternates, genotype_);
+        for (const auto& [format, definition] : known_.checked) check_format(*format, definition, sample, alternates);
+        std::vector<Column>& columns = of_blocks_[number / block_];
         bool first = true;
         for (std::size_t alt = rows ? 1 : 0; alt <= alternates; ++alt) {
             if (alt && !has_row(kinds_[alt - 1])) continue;
             if (!alt && !first) break;
             columns[13].add(site++);
-            columns[14].add(static_cast<std::int32_t>(sample));
+            columns[14].add(static_cast<std::int32_t>(number));
             add_row(columns, record, sample, alt, first);
             first = false;
             if (!rows) break;
@@ -326,16 +342,16 @@ class Rows {
             if (!format) return {};
             return {pools.integers.data() + format->samples[sample].first, format->samples[sample].count};
         };
-        add_integer(columns[2], one(gq_));
-        add_integer(columns[3], one(dp_));
-        const auto ad = all(ad_);
+        add_integer(columns[2], one(known_.gq));
+        add_integer(columns[3], one(known_.dp));
+        const auto ad = all(known_.ad);
         const bool counted = ad.size() == record.alts.size() + 1 && alt;
         add_integer(columns[4], counted ? ad[0] : kMissingInt);
         add_integer(columns[5], counted ? ad[alt] : kMissingInt);
-        const auto pl = all(pl_);
+        const auto pl = all(known_.pl);
         const bool kept = add_likelihoods(columns[6], columns[7], pl, alt, record.alts.size(), simple);
-        add_integer(columns[8], one(ps_));
-        const auto sb = all(sb_);
+        add_integer(columns[8], one(known_.ps));
+        const auto sb = all(known_.sb);
         const bool strands = simple && sb.size() == 4;
         if (strands)
             for (const auto value : sb) add_integer(*columns[9].children[0], value);
@@ -350,14 +366,14 @@ class Rows {
                       format->samples[sample].first, format->samples[sample].count);
             any[which] = true;
         };
-        if (!simple) keep(gt_);
-        for (const Format* format : {gq_, dp_, ps_})
+        if (!simple) keep(known_.gt);
+        for (const Format* format : {known_.gq, known_.dp, known_.ps})
             if (format && format->samples[sample].count > 1) keep(format);
         // Two missing depths are another record than none.
-        if (!(simple && counted) || (is_missing(ad[0]) && is_missing(ad[1]))) keep(ad_);
-        if (!kept) keep(pl_);
-        if (!strands) keep(sb_);
-        for (const Format* format : rest_) keep(format);
+        if (!(simple && counted) || (is_missing(ad[0]) && is_missing(ad[1]))) keep(known_.ad);
+        if (!kept) keep(known_.pl);
+        if (!strands) keep(known_.sb);
+        for (const Format* format : known_.rest) keep(format);
         integers.close_list(any[0]);
         floats.close_list(any[1]);
         texts.close_list(any[2]);
@@ -380,7 +396,7 @@ class Rows {
         else
             copies.add_null();
         if (simple) {
-            gt.add(number_of(genotype_.text));
+            gt.add(row_genotypes_.number_of(genotype_.text));
             return;
         }
         text_.clear();
@@ -395,20 +411,7 @@ class Rows {
             const int allele = genotype_.alleles[place++];
             text_ += allele < 0 ? '.' : allele == 0 ? '0' : allele == static_cast<int>(alt) ? '1' : '2';
         }
-        gt.add(number_of(text_));
-    }
-
-    std::int32_t number_of(std::string_view gt) {
-        if (last_genotype_ < genotypes_.size() && genotypes_[last_genotype_] == gt) return static_cast<std::int32_t>(last_genotype_);
-        const auto known = numbers_.find(gt);
-        if (known != numbers_.end()) {
-            last_genotype_ = known->second;
-        } else {
-            last_genotype_ = genotypes_.size();
-            genotypes_.emplace_back(gt);
-            numbers_.emplace(std::string(gt), last_genotype_);
-        }
-        return static_cast<std::int32_t>(last_genotype_);
+        gt.add(row_genotypes_.number_of(text_));
     }
 
     // `pl` over the reference and the row's alternate, `site_pl` over all alleles of a site that has more. False where
@@ -437,19 +440,20 @@ class Rows {
     void add_blocks(const Record& record, std::int64_t end) {
         find_known(record);
         const Format* least = record.format("MIN_DP");
-        for (std::size_t sample = 0; sample < samples_; ++sample) {
+        for (std::size_t number = 0; number < samples_; ++number) {
+            const std::size_t sample = order_[number];
             genotype_.there = false;
-            if (gt_ && gt_->samples[sample].count)
-                parse_genotype(record.pools.texts[gt_->samples[sample].first], record.alts.size(), genotype_);
+            if (known_.gt && known_.gt->samples[sample].count)
+                parse_genotype(record.pools.texts[known_.gt->samples[sample].first], record.alts.size(), genotype_);
             if (!genotype_.there || (!genotype_.reference() && !genotype_.missing())) continue;
             const auto one = [&](const Format* format) -> std::int32_t {
                 if (!format || format->kind != Kind::integer || format->samples[sample].count != 1) return kMissingInt;
                 return record.pools.integers[format->samples[sample].first];
             };
-            const std::int32_t gq = one(gq_), dp = one(dp_), min_dp = one(least);
+            const std::int32_t gq = one(known_.gq), dp = one(known_.dp), min_dp = one(least);
             // Nothing was read there, whatever the genotype is called.
             const bool unseen = genotype_.missing() || (dp == 0 && (is_missing(gq) || gq == 0));
-            blocks_[0].add(static_cast<std::int32_t>(sample));
+            blocks_[0].add(static_cast<std::int32_t>(number));
             blocks_[1].add(static_cast<std::int32_t>(record.start));
             blocks_[2].add(static_cast<std::int32_t>(end));
             blocks_[3].add(static_cast<std::int8_t>(genotype_.alleles.size()));
@@ -550,12 +554,11 @@ class Rows {
 
     const std::vector<Contig>& contigs_;
     const Definitions& format_;
+    std::vector<std::uint32_t> order_;
     std::size_t samples_, block_;
     std::vector<Column> records_, variants_, site_, blocks_;
     std::vector<std::vector<Column>> of_blocks_;
-    std::vector<std::string> genotypes_;
-    std::unordered_map<std::string, std::size_t, StringHash, std::equal_to<>> numbers_;
-    std::size_t last_genotype_ = 0;
+    RowGenotypes row_genotypes_;
     std::int64_t first_ = 0, last_ = 0;
     bool sorted_ = true;
     // Of the record at hand.
@@ -564,9 +567,8 @@ class Rows {
     std::vector<std::string> ids_;
     std::string text_;
     Genotype genotype_;
-    const Format *gt_ = nullptr, *gq_ = nullptr, *dp_ = nullptr, *ad_ = nullptr, *pl_ = nullptr, *ps_ = nullptr, *sb_ = nullptr;
-    std::vector<const Format*> rest_;
-    std::vector<std::pair<const Format*, Definition>> checked_;  // those that the specification says the number of
+    Known known_;
+    PlainBlock plain_;
 };
 
 }  // namespace baselake::vcf

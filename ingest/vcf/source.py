@@ -23,9 +23,9 @@ _LONGEST_HEADER = 256 << 20
 class Part(TypedDict):
     """Some records of one contig, as batches that `pyarrow.record_batch` takes once.
 
-    Each of `genotypes` has the rows of a block of samples; its `site` is a row of `site`, its `sample` a number of a
-    sample, its `gt` a number into `gts`. `first` and `last` are the least and the greatest of the starts, `sorted`
-    whether they ascend.
+    Each of `genotypes` has the rows of a block of samples; its `site` is a row of `site`, its `sample` the place of a
+    sample among all sorted by name, its `gt` a number into `gts`; `blocks` numbers samples so, too. `first` and `last`
+    are the least and the greatest of the starts, `sorted` whether they ascend.
     """
 
     contig: str
@@ -171,7 +171,8 @@ class Reading:
                     (name, self._reference.bases(contig, 0, lengths[contig]))
                     for name, contig in spellings.items()
                 ],
-                samples=len(header.samples),
+                # Code points sort as their UTF-8 does, which is how DuckDB and Parquet compare.
+                order=sorted(range(len(header.samples)), key=header.samples.__getitem__),
                 block=block,
                 part_sites=sites,
                 has_format=header.has_format,

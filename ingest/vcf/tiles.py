@@ -1,12 +1,14 @@
 """Rows of many samples in shared files: as many side by side as there are threads, each written in order.
 
-A tile is a row group. Columns of which no row has anything are left out of a file, as the lake lets them be.
+A tile is a row group. A block of samples goes to the same file from part to part where there are blocks enough, so that
+a file is of neighbours by name. Columns of which no row has anything are left out of a file, as the lake lets them be.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -16,8 +18,6 @@ from baselake.lake.spec import TableSpec
 
 # A file that has so much is closed, and the next one begun.
 _FILE_BYTES = 128 << 20
-# Tiles that may wait for each file's writer.
-_WAITING = 2
 # Columns that every file has: by these rows are found.
 _ALWAYS = frozenset({"reference", "sample_id", "contig", "start", "end", "variant_id", "gt", "alt_copies"})
 
@@ -37,23 +37,40 @@ class TileWriter:
         self, job: Job, spec: TableSpec, partition: dict[str, str | int | None], threads: int, *, cut: bool
     ) -> None:
         self._job = job
-        self._lanes = [_Lane(job, spec, partition, cut=cut) for _ in range(threads)]
-        self._next = 0
+        self._files: list[Path] = []
+        self._lanes = [_Lane(job, spec, partition, self._files, cut=cut) for _ in range(threads)]
+        self._parts = 0
         self._waiting: deque[Future[None]] = deque()
 
-    def write(self, rows: Callable[[], pa.Table]) -> None:
-        """Have a tile made and written, while the caller goes on; what went wrong with earlier ones is raised here.
+    def write(self, tiles: Sequence[Callable[[], pa.Table]]) -> None:
+        """Have the tiles of a part made and written, while the caller reads the next; what went wrong with earlier ones
+        is raised here.
+
+        As many tiles wait as a part has, and no more, lest they fill the memory.
 
         Args:
-            rows: makes the rows, with the columns that are there; called in another thread.
+            tiles: make the rows of a block of samples each, with the columns that are there; called in other threads.
 
         Raises:
             StorageError: the disk is full or fails.
         """
-        while len(self._waiting) >= _WAITING * len(self._lanes):
-            self._waiting.popleft().result()
-        self._waiting.append(self._lanes[self._next].submit(rows))
-        self._next = (self._next + 1) % len(self._lanes)
+        for number, rows in enumerate(tiles):
+            while len(self._waiting) >= len(tiles):
+                self._waiting.popleft().result()
+            self._waiting.append(self._lanes[self._lane(number, len(tiles))].submit(rows))
+        self._parts += 1
+
+    def _lane(self, number: int, tiles: int) -> int:
+        """The file that a block of samples goes to: that of its neighbours, or one of several where blocks are few."""
+        together = -(-tiles // len(self._lanes))
+        lanes = -(-tiles // together)
+        turn = self._parts % (len(self._lanes) // lanes)
+        return turn * lanes + number // together
+
+    @property
+    def files(self) -> list[Path]:
+        """Those that are finished."""
+        return list(self._files)
 
     def __enter__(self) -> "TileWriter":
         return self
@@ -75,9 +92,16 @@ class _Lane:
     """One file after the other, written by one thread."""
 
     def __init__(
-        self, job: Job, spec: TableSpec, partition: dict[str, str | int | None], *, cut: bool
+        self,
+        job: Job,
+        spec: TableSpec,
+        partition: dict[str, str | int | None],
+        files: list[Path],
+        *,
+        cut: bool,
     ) -> None:
         self._job = job
+        self._files = files
         self._spec = spec
         self._partition = partition
         self._cut = cut
@@ -111,7 +135,8 @@ class _Lane:
 
     def _close(self) -> None:
         if self._out is not None:
-            self._out.close()
+            if (done := self._out.close()) is not None:
+                self._files.append(done.path)
             self._out = None
 
     def end(self, *, keep: bool) -> None:

@@ -1,14 +1,17 @@
 -- What the samples in `counting` (cohort, sample_id, sign) have of each allele and where they were seen: what `copies` and
 -- `seen` say of them, in sums. {here} tells of which contigs and, where they are few, of which samples; {genotypes},
--- {variants} and {blocks} are the tables, or what is to come into them. Rows are summed up by genotype first. Only where
--- alleles meet or overlap, or blocks are about, is there a need to look at each sample.
+-- {variants} and {blocks} are the tables, or what is to come into them. Rows are summed up by genotype first; of those
+-- that are not {untallied} that was done before. Only where alleles meet or overlap, or blocks are about, is there a need
+-- to look at each sample.
 CREATE OR REPLACE TEMP TABLE count_genotypes AS
 SELECT
     k.cohort, k.sign, g.reference, g.contig, g.start, g.variant_id, g.gt, g.alt_copies, g.source_id, count(*) AS n,
     min(g.record) AS first, max(g.record) AS last
-FROM {genotypes} AS g JOIN counting AS k USING (sample_id)
+FROM {untallied} AS g JOIN counting AS k USING (sample_id)
 WHERE {here} AND g.variant_id IS NOT NULL
-GROUP BY ALL;
+GROUP BY ALL
+UNION ALL BY NAME
+SELECT *, 1 AS sign FROM tallied_genotypes;
 
 CREATE OR REPLACE TEMP TABLE count_sites AS
 WITH

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from baselake.catalog.catalog import Catalog
-from baselake.catalog.counting import Membership, count_cohort, count_files
+from baselake.catalog.counting import Membership, count_cohort, count_files, memberships
 from baselake.catalog.erase.erasure import erase_sample
 from baselake.catalog.erase.keys import open_keys
 from baselake.catalog.pedigree import set_cohort
 from baselake.catalog.references import add_reference
 from baselake.catalog.upkeep.compact import compact
 from baselake.errors import ConflictError
-from baselake.ingest.vcf import imports
+from baselake.ingest.vcf import imports, tallies
 from baselake.ingest.vcf.imports import ingest_vcf
 from tests.ingest.vcf.vcf_files import write_vcf
 
@@ -138,17 +138,21 @@ def test_a_cohort_that_is_not_counted_is_answered_all_the_same(flat: Catalog, tm
     check(flat, "all")
 
 
-def meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object]) -> None:
+def meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+    what: Callable[[], object],
+    after: Callable[..., frozenset[Membership]] = count_files,
+) -> None:
     """Have something happen once, after an import has counted its files and before it takes the lock."""
     left = [what]
 
     def counted(*arguments: Any) -> frozenset[Membership]:
-        found = count_files(*arguments)
+        found = after(*arguments)
         if left:
             left.pop()()
         return found
 
-    monkeypatch.setattr(imports, "count_files", counted)
+    monkeypatch.setattr(imports, after.__name__, counted)
 
 
 def test_a_cohort_that_changes_while_an_import_counts_its_files_is_counted_right(
@@ -165,6 +169,46 @@ def test_a_cohort_that_changes_while_an_import_counts_its_files_is_counted_right
     meanwhile(monkeypatch, lambda: set_cohort(flat, "gains", ["b", "e", "f"]))
     ingest_vcf(flat, [write_vcf(tmp_path / "c.vcf", SINGLE["c"], ("c",))])
     check(flat, "all", "gains", "stays")
+
+
+def test_what_changes_while_an_import_reads_its_files_is_counted_right(
+    flat: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Genotypes of several samples are added up for cohorts as they were before."""
+    many = write_vcf(tmp_path / "many.vcf", MANY, ("e", "f", "g", "h"))
+    more = write_vcf(tmp_path / "more.vcf", ["1 150 . A G . . . GT 0/1 1/1"], ("i", "f"))
+    meanwhile(monkeypatch, lambda: ingest_vcf(flat, [more]), memberships)
+    ingest_vcf(flat, [many])
+    assert flat.query("SELECT count(*) AS n FROM genotypes")["n"][0].as_py() == 11 * 4 + 2
+    check(flat, "all")
+    last = write_vcf(tmp_path / "last.vcf", ["1 12 . A G . . . GT 0/1 1/1"], ("k", "l"))
+    meanwhile(monkeypatch, lambda: count_cohort(flat, "all"), memberships)
+    ingest_vcf(flat, [last])
+    check(flat, "all")
+
+
+@pytest.mark.parametrize("dense", [0, 1 << 22])
+def test_samples_that_are_new_are_told_from_those_that_are_known(
+    flat: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dense: int
+) -> None:
+    monkeypatch.setattr(tallies, "_DENSE", dense)  # genotypes are added up in two ways
+    for name in ("a", "b"):
+        ingest_vcf(flat, [write_vcf(tmp_path / f"{name}.vcf", SINGLE[name], (name,))])
+    set_cohort(flat, "some", ["a", "b"])
+    # Of other genotypes than the file before has, in another order of the alphabet.
+    mixed = [
+        "1 95 . A C . . . GT 0/1 1/1 ./1 1|0",
+        "1 101 . A C,G . . . GT 1/2 0/2 1/1 .",
+        "1 130 . A G . . . GT 1 1 0 1",
+    ]
+    ingest_vcf(
+        flat,
+        [
+            write_vcf(tmp_path / "mixed.vcf", mixed, ("b", "z", "a", "f")),
+            write_vcf(tmp_path / "alone.vcf", ["1 180 . A G . . . GT 1/1"], ("z",)),
+        ],
+    )
+    check(flat, "all", "some")
 
 
 def test_a_sample_that_two_imports_bring_at_once_is_refused_to_the_second(

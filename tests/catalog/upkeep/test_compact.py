@@ -44,9 +44,9 @@ def test_files_of_several_samples_become_one_in_tiles(
     opened: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compaction, "TILE_ROWS", 20)
-    names = [f"S{number}" for number in range(12)]
-    for number, sample in enumerate(names):
-        write_genotypes(opened, sample, list(range(number, 100 + number, 10)))
+    # By name S10 and S11 stand before S2; they come last.
+    for number in (8, 3, 0, 9, 1, 5, 2, 7, 6, 4, 11, 10):
+        write_genotypes(opened, f"S{number}", list(range(number // 4, 100 + number // 4, 10)))
     before = rows(opened, "genotypes")
     compact(opened, ["genotypes"], min_files=2)
     (file,) = files(opened, "genotypes")
@@ -59,7 +59,11 @@ def test_files_of_several_samples_become_one_in_tiles(
     assert len(tiles) == 6
     assert all(last - first < 50 for first, last in starts)
     for tile in tiles:
-        assert tile["start"].to_pylist() == sorted(tile["start"].to_pylist())
+        here = list(zip(tile["start"].to_pylist(), tile["sample_id"].to_pylist(), strict=True))
+        assert here == sorted(here)
+    # Each half is neighbours by name, however their files came.
+    halves = {(min(ids), max(ids)) for tile in tiles for ids in [tile["sample_id"].to_pylist()]}
+    assert halves == {("S0", "S3"), ("S4", "S9")}
 
 
 def test_a_table_that_is_sorted_stays_sorted_and_is_written_as_ours(opened: Catalog) -> None:

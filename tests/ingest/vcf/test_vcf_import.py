@@ -353,7 +353,7 @@ def _alleles(path: Path, contig: str) -> list[str]:
     from baselake.ingest.vcf._reader import Reader
 
     reader = Reader(
-        [], [], [("c", np.frombuffer(contig.encode(), np.uint8))], 0, 1, 1000, False, 0, 1 << 20, None
+        [], [], [("c", np.frombuffer(contig.encode(), np.uint8))], [], 1, 1000, False, 0, 1 << 20, None
     )
     body = "".join(line + "\n" for line in path.read_text().splitlines() if line[0] != "#")
     return [

@@ -15,7 +15,7 @@ from baselake.errors import InputError
 from baselake.ingest.vcf.imports import ingest_vcf
 from tests.ingest.vcf.vcf_files import HEADER, write_vcf
 
-SAMPLES = ("A", "B", "C")
+SAMPLES = ("B", "C", "A")  # no order that sorting would give
 LENGTH = 3000
 
 
