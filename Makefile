@@ -10,11 +10,16 @@ MEMORY := $(shell test "$$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" 
 	&& ! findmnt --noheadings --output OPTIONS /dev/shm | grep -q noexec && echo TMPDIR=/dev/shm)
 NATIVE := $(shell find lake catalog ingest compute -name '*.cpp' -o -name '*.h')
 
+# What of the tests is run.
+TESTS_0 := not slow and not exhaustive
+TESTS_1 := not exhaustive
+TESTS_2 :=
+
 .PHONY: help venv demo test lint docs bench clean
 
 help:
 	@echo "make demo   plant variants, simulate a sequencer run, call it, compare (two minutes)"
-	@echo "make test   run the tests; SLOW=1 adds those that take more than half a minute"
+	@echo "make test   run the tests; SLOW=1 adds those that take more than half a minute, SLOW=2 what CI leaves out"
 	@echo "make lint   ruff, mypy, import-linter"
 	@echo "make docs   write docs/cli.md from what --help says"
 	@echo "make bench  time against samtools, bwa, bcftools and freebayes on DATA=$(DATA)"
@@ -44,7 +49,7 @@ demo: venv
 	$(BIN)/baselake demo demo-data
 
 test: venv
-	$(MEMORY) $(BIN)/pytest -n 3 --dist worksteal $(if $(filter 1,$(SLOW)),,-m "not slow")
+	$(MEMORY) $(BIN)/pytest -n 3 --dist worksteal -m "$(TESTS_$(SLOW))"
 
 lint: venv
 	$(BIN)/ruff check .

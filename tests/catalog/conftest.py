@@ -18,6 +18,15 @@ from baselake.config import Config
 SEQUENCES = {"chr1": "ACGTACGTAGGGGGGGGGTACGATCACACACACACATTGACC" * 5, "chrX": "TTGACAGGCATTTTTTTACC" * 4}
 
 
+@pytest.fixture(scope="session")
+def config(config: Config) -> Config:
+    """One thread: DuckDB takes a quarter more of the processor to have two share what is as small as here.
+
+    Tests of imports and of computing, and all that start the command, have two.
+    """
+    return replace(config, threads=1)
+
+
 @pytest.fixture
 def fasta(tmp_path: Path) -> Path:
     path = tmp_path / "ref.fa"

@@ -22,3 +22,9 @@ def _real() -> Gpu:
 def gpu(request: pytest.FixtureRequest) -> Gpu:
     """A GPU, emulated or real: one body of tests for both."""
     return Gpu(Machine().module, 0) if request.param == "emulated" else _real()
+
+
+@pytest.fixture
+def kilobases(request: pytest.FixtureRequest, gpu: Gpu) -> int:
+    """As much of a genome at 30x as each takes some seconds for: an emulated one takes fifty times as long."""
+    return 20 if request.node.callspec.params["gpu"] == "emulated" else 100
