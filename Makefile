@@ -34,12 +34,13 @@ venv: .venv/installed
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing the build tools"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'setuptools>=77' 'pybind11>=3.0'
-	@echo "Compiling the native kernels: $(words $(filter %.cpp,$(NATIVE))) modules"
-	@$(BIN)/python setup.py build_ext --inplace --parallel 2
-	@echo "Installing baselake and what it needs"
-	@# The kernels are there; a name that no package has keeps pip from compiling them a second time.
+	@echo "Compiling the native kernels ($(words $(filter %.cpp,$(NATIVE))) modules), and installing what baselake needs"
+	@# The name of no package keeps pip from compiling the kernels, too.
 	@# With build isolation: mappy comes as source, and its build wants tools of its own.
-	@BASELAKE_BUILD_ONLY=nothing $(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
+	@BASELAKE_BUILD_ONLY=nothing $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' \
+		& installing=$$!; \
+		$(BIN)/python setup.py build_ext --inplace --parallel 2; compiled=$$?; \
+		wait $$installing && exit $$compiled
 	@# Where Python is told to write no bytecode, each command would compile what it imports: a twentieth of a second.
 	@$(BIN)/python -m compileall -q catalog compute ingest lake src
 	@touch $@
