@@ -18,13 +18,10 @@ from baselake.config import Config
 SEQUENCES = {"chr1": "ACGTACGTAGGGGGGGGGTACGATCACACACACACATTGACC" * 5, "chrX": "TTGACAGGCATTTTTTTACC" * 4}
 
 
-@pytest.fixture(scope="session")
-def config(config: Config) -> Config:
-    """One thread: DuckDB takes a quarter more of the processor to have two share what is as small as here.
-
-    Tests of imports and of computing, and all that start the command, have two.
-    """
-    return replace(config, threads=1)
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of processes that tests start, as of the tests' own."""
+    monkeypatch.setenv("BASELAKE_THREADS", "1")
 
 
 @pytest.fixture

@@ -1,11 +1,20 @@
 """The devices that kernels are tested on: the emulated one always, a real one where there is one."""
 
+from dataclasses import replace
+
 import pytest
 
 from baselake.compute.device import Gpu, visible_gpus
+from baselake.config import Config
 from baselake.errors import MissingDependencyError
 
 from ..cuda_emulation.device import Machine
+
+
+@pytest.fixture(scope="session")
+def config(config: Config) -> Config:
+    """Of two threads."""
+    return replace(config, threads=2)
 
 
 def _real() -> Gpu:
