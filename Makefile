@@ -10,11 +10,16 @@ MEMORY := $(shell test "$$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" 
 	&& ! findmnt --noheadings --output OPTIONS /dev/shm | grep -q noexec && echo TMPDIR=/dev/shm)
 NATIVE := $(shell find lake catalog ingest compute -name '*.cpp' -o -name '*.h')
 
+# What of the tests is run.
+TESTS_0 := not slow and not exhaustive
+TESTS_1 := not exhaustive
+TESTS_2 :=
+
 .PHONY: help venv demo test lint docs bench clean
 
 help:
 	@echo "make demo   plant variants, simulate a sequencer run, call it, compare (two minutes)"
-	@echo "make test   run the tests; SLOW=1 adds those that take more than half a minute"
+	@echo "make test   run the tests; SLOW=1 adds those that take more than half a minute, SLOW=2 what CI leaves out"
 	@echo "make lint   ruff, mypy, import-linter"
 	@echo "make docs   write docs/cli.md from what --help says"
 	@echo "make bench  time against samtools, bwa, bcftools and freebayes on DATA=$(DATA)"
@@ -29,12 +34,13 @@ venv: .venv/installed
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing the build tools"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'setuptools>=77' 'pybind11>=3.0'
-	@echo "Compiling the native kernels: $(words $(filter %.cpp,$(NATIVE))) modules"
-	@$(BIN)/python setup.py build_ext --inplace --parallel 2
-	@echo "Installing baselake and what it needs"
-	@# The kernels are there; a name that no package has keeps pip from compiling them a second time.
+	@echo "Compiling the native kernels ($(words $(filter %.cpp,$(NATIVE))) modules), and installing what baselake needs"
+	@# The name of no package keeps pip from compiling the kernels, too.
 	@# With build isolation: mappy comes as source, and its build wants tools of its own.
-	@BASELAKE_BUILD_ONLY=nothing $(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
+	@BASELAKE_BUILD_ONLY=nothing $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' \
+		& installing=$$!; \
+		$(BIN)/python setup.py build_ext --inplace --parallel 2; compiled=$$?; \
+		wait $$installing && exit $$compiled
 	@# Where Python is told to write no bytecode, each command would compile what it imports: a twentieth of a second.
 	@$(BIN)/python -m compileall -q catalog compute ingest lake src
 	@touch $@
@@ -44,7 +50,7 @@ demo: venv
 	$(BIN)/baselake demo demo-data
 
 test: venv
-	$(MEMORY) $(BIN)/pytest -n 3 --dist worksteal $(if $(filter 1,$(SLOW)),,-m "not slow")
+	$(MEMORY) $(BIN)/pytest -n 3 --dist worksteal -m "$(TESTS_$(SLOW))"
 
 lint: venv
 	$(BIN)/ruff check .

@@ -34,12 +34,13 @@ def extensions() -> list[Pybind11Extension]:
                     f"baselake.{package}._{source.stem}",
                     [str(source)],
                     cxx_std=20,
-                    extra_compile_args=FLAGS,
+                    extra_compile_args=list(FLAGS),  # to which each adds its own
                     include_dirs=["."],
                     depends=headers,
                 )
             )
-    return found
+    # Longest first: one that is begun last is compiled alone.
+    return sorted(found, key=lambda one: Path(one.sources[0]).stat().st_size, reverse=True)
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": build_ext})

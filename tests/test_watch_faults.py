@@ -199,7 +199,7 @@ def play_and_check(world: World, cases: Mapping[str, Steps]) -> None:
     world.share.check()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_every_good_run_is_in_once_and_every_bad_one_says_why(
     tmp_path: Path, lake: Path, config: Config, shim: Path
 ) -> None:

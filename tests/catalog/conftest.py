@@ -18,6 +18,12 @@ from baselake.config import Config
 SEQUENCES = {"chr1": "ACGTACGTAGGGGGGGGGTACGATCACACACACACATTGACC" * 5, "chrX": "TTGACAGGCATTTTTTTACC" * 4}
 
 
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of processes that tests start, as of the tests' own."""
+    monkeypatch.setenv("BASELAKE_THREADS", "1")
+
+
 @pytest.fixture
 def fasta(tmp_path: Path) -> Path:
     path = tmp_path / "ref.fa"

@@ -1,5 +1,6 @@
 """A lake whose files are encrypted: everything works as ever, and without a file's key nothing is left of it."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,12 +41,25 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an encrypted lake with some of everything, and its keys; made once and only copied."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "keys").mkdir()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("BASELAKE_KEYRING", str(folder / "keys"))
+        create(folder / "lake", encrypted=True)
+        with connect(folder / "lake") as catalog:
+            fill(catalog, folder / "from")
+    return folder
+
+
 @pytest.fixture
-def encrypted(tmp_path: Path, keys: Path) -> Iterator[Catalog]:
-    """An encrypted lake with some of everything, open."""
-    create(tmp_path / "lake", encrypted=True)
+def encrypted(made: Path, tmp_path: Path, keys: Path) -> Iterator[Catalog]:
+    """A copy of that lake, open."""
+    shutil.copytree(made / "keys", keys, dirs_exist_ok=True)
+    shutil.copytree(made / "lake", tmp_path / "lake")
     with connect(tmp_path / "lake") as catalog:
-        fill(catalog, tmp_path / "from")
         yield catalog
 
 

@@ -23,7 +23,8 @@ placed = st.tuples(
     st.sampled_from(CONTIGS), st.one_of(st.none(), positions), st.text("ACGT", max_size=40), st.booleans()
 )
 unplaced = st.tuples(st.none(), st.none(), st.text("ACGT", max_size=40), st.booleans())
-batches_of_rows = st.lists(st.lists(st.one_of(placed, unplaced), max_size=20), max_size=5)
+# Few: with little memory each is a file, and each file is searched for each table.
+batches_of_rows = st.lists(st.lists(st.one_of(placed, unplaced), max_size=8), max_size=4)
 
 
 def batch(rows: list[Row]) -> pa.RecordBatch:

@@ -53,7 +53,11 @@ def test_a_killed_erasure_is_whole_or_not_there_and_can_be_finished(
     with connect(*place) as catalog:
         whole = rows_left(catalog)
         others = catalog.query("SELECT count(*) AS n FROM alignments")["n"][0].as_py() - 7
-    for name, calls, when, there in POINTS:
+    # Elsewhere it is at work on files, and the database has no part in it.
+    points = [
+        point for point in POINTS if not place.config.catalog or point[0] in ("replace_files", "_finish")
+    ]
+    for name, calls, when, there in points:
         died = run(place, keys, name, calls, when)
         assert died.returncode == -signal.SIGKILL, (name, died.stderr)
         with connect(*place) as catalog:

@@ -35,7 +35,7 @@ def start_mover(lake: Path, grace: int) -> "subprocess.Popen[str]":
     )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive  # tests/catalog/tiers/test_moves.py kills one at each of its steps
 @pytest.mark.timeout(1800)
 def test_a_mover_that_is_killed_again_and_again_loses_nothing(tiered: Catalog, config: Config) -> None:
     for run in range(RUNS):

@@ -1,8 +1,8 @@
-"""One role in a hostile mix: `hostile.py ROLE LAKE NUMBER SECONDS LOG`.
+"""One role in a hostile mix: `hostile.py ROLE LAKE NUMBER STOP SECONDS LOG`.
 
 `append` adds calls of samples of its own, `erase` deletes a sample that it finds, `compact` and `expire` are what they
-are called. What was committed is logged with its snapshot: `append SNAPSHOT SAMPLE FIRST ROWS`, `erase SNAPSHOT
-SAMPLE`.
+are called: until there is a file STOP, and at most for so many seconds. What was committed is logged with its
+snapshot: `append SNAPSHOT SAMPLE FIRST ROWS`, `erase SNAPSHOT SAMPLE`.
 """
 
 import os
@@ -60,13 +60,13 @@ def erase(catalog: Catalog, rng: random.Random) -> str:
 
 
 def main() -> None:
-    role, lake, number, seconds, log = sys.argv[1:]
+    role, lake, number, stop, seconds, log = sys.argv[1:]
     rng = random.Random(f"{role}{number}")
     config = replace(load_config(Path(lake), os.environ), threads=1)
     deadline = time.monotonic() + float(seconds)
     with open(log, "w") as told, connect(Path(lake), config) as catalog:
         round_ = 0
-        while time.monotonic() < deadline:
+        while not Path(stop).exists() and time.monotonic() < deadline:
             catalog.lease()
             line = ""
             if role == "append":

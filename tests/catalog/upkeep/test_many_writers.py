@@ -67,7 +67,7 @@ def test_a_few_writers(opened: Catalog, tmp_path: Path) -> None:
     commit_together(opened, tmp_path, writers=3, commits=5, kills=2)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(1800)
 def test_as_many_as_a_site_has(
     opened: Catalog, place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]

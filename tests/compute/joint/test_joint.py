@@ -24,9 +24,9 @@ Row = tuple[int, ...]
 def frequency(rows: list[Row], others: int) -> float:
     """Expectation maximization of Li 2011, equation 5; `others` copies are the reference's."""
     alleles = sum(len(row) - 1 for row in rows if len(set(row)) > 1) + others
-    f = 0.3
-    for _ in range(2000):
-        expected = 0.0
+    f, before = 0.3, -1.0
+    while abs(f - before) > 1e-12:
+        before, expected = f, 0.0
         for row in rows:
             m = len(row) - 1
             if len(set(row)) == 1:
