@@ -4,6 +4,5 @@ CREATE OR REPLACE MACRO carriers(variant) AS TABLE
 SELECT sample_id, gt, alt_copies, gq, dp, ad_ref, ad_alt, qual, filters, reference
 FROM genotypes
 WHERE variant_id = variant AND alt_copies > 0
-    -- What the name tells lets files and row groups be left out. A contig's own name may hold hyphens.
-    AND contig = regexp_extract(variant, '^(.+)-[0-9]+-[A-Za-z]+-.+$', 1)
-    AND start = CAST(regexp_extract(variant, '^.+-([0-9]+)-[A-Za-z]+-.+$', 1) AS BIGINT) - 1
+    -- What the name tells lets files and row groups be left out.
+    AND contig = variant_contig(variant) AND start = variant_start(variant)

@@ -6,20 +6,14 @@ WITH
 beside AS MATERIALIZED (
     SELECT reference, contig, start, "end", variant_id, type
     FROM variants
-    WHERE contig = regexp_extract(variant, '^(.+)-[0-9]+-[A-Za-z]+-.+$', 1)
-        AND "end" > CAST(regexp_extract(variant, '^.+-([0-9]+)-[A-Za-z]+-.+$', 1) AS BIGINT) - 1
-        AND start < coalesce(
-            CAST(nullif(regexp_extract(variant, '-<[^>]+>-([0-9]+)$', 1), '') AS BIGINT),
-            CAST(regexp_extract(variant, '^.+-([0-9]+)-[A-Za-z]+-.+$', 1) AS BIGINT)
-            + length(regexp_extract(variant, '^.+-[0-9]+-([A-Za-z]+)-.+$', 1)) - 1
-        )
+    WHERE contig = variant_contig(variant) AND start < variant_end(variant) AND "end" > variant_start(variant)
 ),
 asked AS (SELECT * FROM beside WHERE variant_id = variant),
 -- Alleles of the sample that overlap the one that is asked of, itself among them.
 called AS MATERIALIZED (
     SELECT b.*, g.gt, g.alt_copies, g.gq, g.dp
     FROM genotypes AS g JOIN beside AS b USING (reference, contig, start, variant_id)
-    WHERE g.sample_id = sample AND g.contig = regexp_extract(variant, '^(.+)-[0-9]+-[A-Za-z]+-.+$', 1)
+    WHERE g.sample_id = sample AND g.contig = variant_contig(variant)
 ),
 own AS (
     SELECT reference, gt, alt_copies, gq, dp FROM called WHERE variant_id = variant
@@ -30,13 +24,7 @@ pieces AS (
     SELECT reference, start, "end", ploidy
     FROM reference_blocks
     WHERE sample_id = sample AND gap IS NULL AND coalesce(min_dp, dp, 0) >= min_depth
-        AND contig = regexp_extract(variant, '^(.+)-[0-9]+-[A-Za-z]+-.+$', 1)
-        AND "end" > CAST(regexp_extract(variant, '^.+-([0-9]+)-[A-Za-z]+-.+$', 1) AS BIGINT) - 1
-        AND start < coalesce(
-            CAST(nullif(regexp_extract(variant, '-<[^>]+>-([0-9]+)$', 1), '') AS BIGINT),
-            CAST(regexp_extract(variant, '^.+-([0-9]+)-[A-Za-z]+-.+$', 1) AS BIGINT)
-            + length(regexp_extract(variant, '^.+-[0-9]+-([A-Za-z]+)-.+$', 1)) - 1
-        )
+        AND contig = variant_contig(variant) AND start < variant_end(variant) AND "end" > variant_start(variant)
     UNION ALL
     SELECT reference, start, "end", called_alleles(gt)
     FROM called
