@@ -49,8 +49,9 @@ demo: venv
 	rm -rf demo-data
 	$(BIN)/baselake demo demo-data
 
+# Where Python is told to write no bytecode, every worker and every command would compile the tests and what they import.
 test: venv
-	$(MEMORY) $(BIN)/pytest -n 3 --dist worksteal -m "$(TESTS_$(SLOW))"
+	PYTHONDONTWRITEBYTECODE= $(MEMORY) $(BIN)/pytest -n 3 --dist worksteal -m "$(TESTS_$(SLOW))"
 
 lint: venv
 	$(BIN)/ruff check .

@@ -23,8 +23,12 @@ settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("busy")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests come first: a worker that has one left at the end would be alone with it."""
+    for item in items:
+        if item.get_closest_marker("mostly_files") and "postgres" in item.name:
+            item.add_marker("exhaustive")
     items.sort(key=lambda item: not {"slow", "exhaustive"} & {mark.name for mark in item.iter_markers()})
 
 

@@ -33,6 +33,8 @@ from ..shown import decoded, shown
 from .people import RUN, align, call, import_reads, read_name
 from .people import table as rows_of
 
+pytestmark = pytest.mark.mostly_files
+
 WHO = "MARTHA"
 
 

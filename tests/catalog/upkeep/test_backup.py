@@ -17,6 +17,8 @@ from ..conftest import Place
 from ..writer_process import write_reads
 from .lakes import fill, state
 
+pytestmark = pytest.mark.mostly_files
+
 
 def test_a_lake_is_restored_into_either_database_with_every_snapshot(
     opened: Catalog, place: Place, tmp_path: Path, config: Config, database: str

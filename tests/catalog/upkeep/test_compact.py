@@ -19,6 +19,8 @@ from ..conftest import Place
 from ..writer_process import write_alleles, write_reads
 from .lakes import fill, rows, state, write_genotypes
 
+pytestmark = pytest.mark.mostly_files
+
 
 def files(catalog: Catalog, table: str) -> list[LiveFile]:
     return live_files(catalog, table)

@@ -23,6 +23,8 @@ from ..conftest import Place
 from ..writer_process import reads
 from .lakes import fill, state
 
+pytestmark = pytest.mark.mostly_files
+
 
 def data_file(catalog: Catalog, pattern: str) -> Path:
     """The file of the fewest rows: names of jobs of the same second are in no order."""

@@ -78,6 +78,8 @@ READ = """
 import sys, time
 from pathlib import Path
 from baselake.catalog.catalog import connect
+
+pytestmark = pytest.mark.mostly_files
 with connect(Path(sys.argv[1]), read_only=True, at=int(sys.argv[2]) or None) as catalog:
     print("open", flush=True)
     sys.stdin.readline()
