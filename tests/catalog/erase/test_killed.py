@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from baselake.catalog.catalog import Catalog, connect
 from baselake.catalog.erase.work import unfinished_works
 from baselake.lake.partition import LakeLayout
@@ -26,6 +28,8 @@ POINTS = [
     ("scan", 1, "after", False),
     ("_finish", 1, "before", False),
 ]
+# Elsewhere it is at work on files.
+AT_THE_DATABASE = [point for point in POINTS if point[0] in ("replace_files", "_finish")]
 
 
 def run(place: Place, keys: Path, *point: object) -> subprocess.CompletedProcess[str]:
@@ -46,17 +50,20 @@ def rows_left(catalog: Catalog) -> int:
     return left
 
 
+@pytest.mark.parametrize(
+    "points",
+    [
+        pytest.param(POINTS, marks=pytest.mark.mostly_files, id="everywhere"),
+        pytest.param(AT_THE_DATABASE, id="database"),
+    ],
+)
 def test_a_killed_erasure_is_whole_or_not_there_and_can_be_finished(
-    lake_of_people: Place, tmp_path: Path
+    lake_of_people: Place, tmp_path: Path, points: list[tuple[str, int, str, bool]]
 ) -> None:
     place, keys = lake_of_people, tmp_path / "keys"
     with connect(*place) as catalog:
         whole = rows_left(catalog)
         others = catalog.query("SELECT count(*) AS n FROM alignments")["n"][0].as_py() - 7
-    # Elsewhere it is at work on files, and the database has no part in it.
-    points = [
-        point for point in POINTS if not place.config.catalog or point[0] in ("replace_files", "_finish")
-    ]
     for name, calls, when, there in points:
         died = run(place, keys, name, calls, when)
         assert died.returncode == -signal.SIGKILL, (name, died.stderr)
