@@ -1,8 +1,11 @@
 // The records of BCF2: VCF 4.3, section 6.3, little-endian.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
+#include <limits>
 
 #include "ingest/vcf/record.h"
 

@@ -44,7 +44,7 @@ def write_rows(lake: "Lake", query: str, format_: str | None) -> None:
 
 def write_table(lake: "Lake", table: "pa.Table", format_: str | None) -> None:
     """Write the rows of a table that was made outside the lake on standard output; see `write_rows`."""
-    cursor = lake.catalog.cursor()
+    cursor = lake.catalog.connection.cursor()  # the lake need not be in use
     try:
         _write(lake, cursor.from_arrow(table), cursor, format_)
     finally:
