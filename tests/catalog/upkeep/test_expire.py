@@ -24,6 +24,7 @@ from .lakes import fill, rows, snapshots, state
 NOW = timedelta(0)
 
 
+@pytest.mark.mostly_files
 def test_what_is_left_shows_what_it_showed_and_the_rest_is_gone(opened: Catalog, tmp_path: Path) -> None:
     fill(opened, tmp_path / "from")
     compact(opened, min_files=2)
@@ -55,6 +56,7 @@ def test_what_is_left_shows_what_it_showed_and_the_rest_is_gone(opened: Catalog,
     assert examine(opened).findings == []
 
 
+@pytest.mark.mostly_files
 def test_files_stay_for_the_grace(opened: Catalog) -> None:
     for start in range(3):
         write_alleles(opened, [start])
@@ -79,7 +81,6 @@ import sys, time
 from pathlib import Path
 from baselake.catalog.catalog import connect
 
-pytestmark = pytest.mark.mostly_files
 with connect(Path(sys.argv[1]), read_only=True, at=int(sys.argv[2]) or None) as catalog:
     print("open", flush=True)
     sys.stdin.readline()
