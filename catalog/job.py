@@ -30,6 +30,7 @@ from baselake.catalog.locks import new_locked, try_lock
 from baselake.catalog.objects import object_places
 from baselake.config import Config, acting_user
 from baselake.errors import LakeError
+from baselake.lake.coded import CodedWriter
 from baselake.lake.columns.codecs import NO_CONTIG, ContigBases
 from baselake.lake.fasta import Fasta
 from baselake.lake.keyring import Keyring, destroy_keys, key_name, new_key, required_keyring
@@ -216,13 +217,7 @@ class Job:
 
     def writer_of(self, spec: TableSpec, partition: Mapping[str, str | int | None]) -> TableWriter:
         """Likewise for any table, written as the specification says."""
-        with self._lock:
-            self._numbers += 1
-            number = self._numbers
-            path = self._layout.data_file(spec, partition, self.id, number)
-            if partition.get("sample_id") is not None:
-                self._samples.add(str(partition["sample_id"]))
-            self._begin_file(path)
+        number, path = self._data_file(spec, partition)
         return TableWriter(
             spec,
             path,
@@ -230,6 +225,21 @@ class Job:
             self.contig_bases(spec.name, partition),
             self._quality_bins,
         )
+
+    def coded_writer_of(self, spec: TableSpec, partition: Mapping[str, str | int | None]) -> CodedWriter:
+        """Likewise for rows that are coded."""
+        number, path = self._data_file(spec, partition)
+        return CodedWriter(spec, path, partial(self._add_file, number))
+
+    def _data_file(self, spec: TableSpec, partition: Mapping[str, str | int | None]) -> tuple[int, Path]:
+        """The number and the journaled path of a new file."""
+        with self._lock:
+            self._numbers += 1
+            path = self._layout.data_file(spec, partition, self.id, self._numbers)
+            if partition.get("sample_id") is not None:
+                self._samples.add(str(partition["sample_id"]))
+            self._begin_file(path)
+            return self._numbers, path
 
     def contig_bases(self, table: str, partition: Mapping[str, str | int | None]) -> ContigBases:
         """What rows of a partition are stored against: alignments against their contig, where that is known."""

@@ -55,7 +55,7 @@ class TableWriter:
         quality_bins: into how many bins (`lake/qualities.py`) the column `qual` is put; 0: it stays as it is.
 
     Attributes:
-        quality_bins: as given; 0 for a table without qualities.
+        quality_bins: as given; 0 for a table without base qualities.
     """
 
     def __init__(
@@ -68,7 +68,9 @@ class TableWriter:
     ) -> None:
         self._spec = spec
         self._contig = contig
-        self.quality_bins = quality_bins if "qual" in spec.schema.names else 0
+        # QUAL of a VCF is another thing of the same name.
+        of_reads = "qual" in spec.schema.names and spec.schema.field("qual").type == pa.string()
+        self.quality_bins = quality_bins if of_reads else 0
         self._path = path
         self._finished = finished
         self._pending: list[pa.Table] = []
@@ -77,7 +79,7 @@ class TableWriter:
         self._metadata: list[pq.FileMetaData] = []
         self._writer: pq.ParquetWriter | None = None
         try:
-            self._file = SummedFile(_new_file(path))
+            self._file = SummedFile(new_file(path))
         except OSError as error:
             raise storage_error(error, path) from error
 
@@ -153,24 +155,13 @@ class TableWriter:
         try:
             if self._writer is None:
                 self._file.close()
-                self._path.unlink()
-                destroy_keys([str(self._path)])
+                remove_empty(self._path)
                 return None
             self._writer.close()
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            sync_folder(self._path.parent)
+            (metadata,) = self._metadata
+            done = made_durable(self._stored.name, self._path, self._file, metadata.num_rows)
         except OSError as error:
             raise storage_error(error, self._path) from error
-        (metadata,) = self._metadata
-        done = DataFile(
-            table=self._stored.name,
-            path=self._path,
-            rows=metadata.num_rows,
-            bytes=self._path.stat().st_size,
-            checksum=self._file.checksum(),
-        )
         if self._finished is not None:
             self._finished(done)
         return done
@@ -255,6 +246,21 @@ def encrypted_if_keyed(file: SummedFile, path: Path) -> "SummedFile | EncryptedO
     return EncryptedOutput(file, key)
 
 
+def made_durable(table: str, path: Path, file: SummedFile, rows: int) -> DataFile:
+    """Close a file that is written, so that a crash does not take it away."""
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+    sync_folder(path.parent)
+    return DataFile(table=table, path=path, rows=rows, bytes=path.stat().st_size, checksum=file.checksum())
+
+
+def remove_empty(path: Path) -> None:
+    """Remove a file that got no rows, and its key."""
+    path.unlink()
+    destroy_keys([str(path)])
+
+
 def footer_bytes(file: BinaryIO) -> int:
     """The size of a Parquet file's footer: the four bytes before the closing magic (Parquet format, file layout)."""
     file.seek(-8, os.SEEK_END)
@@ -287,7 +293,7 @@ def _leaves(field: pa.Field) -> Iterator[str]:
         yield f"{field.name}.key_value.value.list.element"
 
 
-def _new_file(path: Path) -> BinaryIO:
+def new_file(path: Path) -> BinaryIO:
     """A new file in a folder that another job may take away, being empty, just when it was made sure of."""
     for _ in range(_FOLDER_TRIES):
         path.parent.mkdir(parents=True, exist_ok=True)

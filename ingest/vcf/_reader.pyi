@@ -36,3 +36,14 @@ class Reader:
     def misfits(self) -> int: ...
     @property
     def misfit(self) -> str: ...
+
+def add_up(
+    counts: np.ndarray,
+    copies_of: np.ndarray,
+    group_of: np.ndarray,
+    *,
+    sites: np.ndarray,
+    samples: np.ndarray,
+    kinds: np.ndarray,
+    alt_copies: np.ndarray,
+) -> None: ...

@@ -227,9 +227,7 @@ class BcfParser {
         const std::size_t bytes = type.count * width(type.code);
         const char* at = skip(bytes * samples_);
         if (name == "GT") {
-            Format& format = record.add_format(name, Kind::text);
-            for (std::size_t sample = 0; sample < samples_; ++sample)
-                genotype(at + sample * bytes, type, format, record.pools);
+            genotypes(at, type, record.add_format(name, Kind::text), record.pools);
             return;
         }
         Format& format = record.add_format(name, kind_of(type, definition_of(format_, name).kind));
@@ -281,18 +279,37 @@ class BcfParser {
         }
     }
 
-    // GT: (allele + 1) << 1 | phased, of each copy; 0 is a missing allele.
-    void genotype(const char* at, Type type, Format& format, Pools& pools) {
-        const std::size_t bytes = type.count * width(type.code);
-        std::uint64_t key = 0;
-        if (bytes <= sizeof key) std::memcpy(&key, at, bytes);
-        Seen& seen = seen_[(key * 0x9E3779B97F4A7C15u) >> 56];
-        const auto first = static_cast<std::uint32_t>(pools.texts.size());
-        if (bytes && bytes <= sizeof key && seen.key == key && seen.code == type.code && seen.count == type.count) {
-            pools.texts.push_back(seen.text);
-            format.samples.push_back({first, 1});
-            return;
+    // GT of all samples. Each is known by its bytes, where these are few; neighbours mostly have the same.
+    void genotypes(const char* at, Type type, Format& format, Pools& pools) {
+        const std::size_t bytes = type.count * width(type.code), first = pools.texts.size();
+        const bool is_short = bytes && bytes <= sizeof(std::uint64_t);
+        pools.texts.resize(first + samples_);
+        format.samples.resize(samples_);
+        const Seen* last = nullptr;
+        for (std::size_t sample = 0; sample < samples_; ++sample, at += bytes) {
+            std::string_view& text = pools.texts[first + sample];
+            Range& range = format.samples[sample];
+            range = {static_cast<std::uint32_t>(first + sample), 1};
+            if (!is_short) {
+                range.count = genotype(at, type, text);
+                continue;
+            }
+            const std::uint64_t key = short_key(at, bytes);
+            if (!last || last->key != key) {
+                Seen& seen = seen_[(key * 0x9E3779B97F4A7C15u) >> 56];
+                if (seen.key != key || seen.code != type.code || seen.count != type.count) {
+                    seen = {key, type.code, type.count, {}};
+                    if (!genotype(at, type, seen.text)) seen.text = {};
+                }
+                last = &seen;
+            }
+            text = last->text;
+            range.count = !text.empty();
         }
+    }
+
+    // The text of one: (allele + 1) << 1 | phased, of each copy; 0 is a missing allele. Whether there is any.
+    bool genotype(const char* at, Type type, std::string_view& found) {
         char text[512];
         char* out = text;
         std::size_t copies = 0;
@@ -307,11 +324,8 @@ class BcfParser {
             else
                 out = std::to_chars(out, text + sizeof text, allele).ptr;
         }
-        if (copies) {
-            pools.texts.push_back(kept({text, static_cast<std::size_t>(out - text)}));
-            if (bytes <= sizeof key) seen = {key, type.code, type.count, pools.texts.back()};
-        }
-        format.samples.push_back({first, copies ? 1u : 0u});
+        if (copies) found = kept({text, static_cast<std::size_t>(out - text)});
+        return copies != 0;
     }
 
     // A text that lives as long as the record. Genotypes are few: each is kept once.

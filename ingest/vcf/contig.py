@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from baselake.catalog.job import Job
 from baselake.ingest.vcf._reader import BuiltBatch
 from baselake.ingest.vcf.source import Part
 from baselake.ingest.vcf.tallies import Tallies
 from baselake.ingest.vcf.tiles import TileWriter
+from baselake.lake.coded import RowGroup, Rows, code_column, equal_runs
 from baselake.lake.parquet import TableWriter
 from baselake.lake.schema import (
     GENOTYPES,
@@ -58,12 +58,17 @@ class ContigWriter:
         self._stack = ExitStack()
         self._writer = partial(job.writer, partition=self._partition(VCF_RECORDS))
         self._records: TableWriter | None = None
-        alone = len(names) <= 1
+        self._names = code_column(self._samples)
+        self._everywhere = {name: code_column(pa.array([value])) for name, value in constants.items()}
+        # By rows of a tile, and by block of samples: what tile after tile has in common.
+        self._constant: dict[int, Mapping[str, Rows]] = {}
+        self._blocks_of: dict[int, tuple[np.ndarray, Rows]] = {}
+        self._alone = len(names) <= 1
         self._tallies = tallies
-        spec, lanes = (GENOTYPES, 1) if alone else (IMPORTED_GENOTYPES, threads)
+        spec, lanes = (GENOTYPES, 1) if self._alone else (IMPORTED_GENOTYPES, threads)
         partition = self._partition(GENOTYPES)
-        self._genotypes = self._stack.enter_context(TileWriter(job, spec, partition, lanes, cut=not alone))
-        self._blocks = self._stack.enter_context(TileWriter(job, SHARED_BLOCKS, partition, 1, cut=False))
+        self._genotypes = self._stack.enter_context(TileWriter(job, spec, partition, lanes))
+        self._blocks = self._stack.enter_context(TileWriter(job, SHARED_BLOCKS, partition, 1))
 
     def write(self, part: Part) -> tuple[pa.Table, tuple[int, int] | None]:
         """Write a part; its rows of `variants`, and the span of what samples have in it."""
@@ -75,15 +80,14 @@ class ContigWriter:
             self._records.write(_rows(VCF_RECORDS, records, self._constants))
         site = _table(part["site"])
         if site.num_rows:
-            # What an allele is called is written once, and numbered.
-            ids = site["variant_id"].combine_chunks().dictionary_encode()
-            site = site.set_column(site.column_names.index("variant_id"), "variant_id", ids)
-            own = [_table(batch) for batch in part["genotypes"]]
+            own = [pa.record_batch(batch) for batch in part["genotypes"]]
             if self._tallies is not None:
                 self._tallies.add(self._constants, site, own, part["gts"])
-            self._genotypes.write(
-                [partial(self._genotype_rows, site, rows, part["gts"], part["sorted"]) for rows in own]
-            )
+            if self._alone:
+                self._genotypes.write([partial(self._rows_alone, site, own[0], part["gts"])])
+            else:
+                shared = _Shared(site, part)
+                self._genotypes.write([partial(self._tile, shared, rows) for rows in own])
         blocks = _table(part["blocks"])
         if blocks.num_rows:
             self._blocks.write([partial(self._block_rows, blocks)])
@@ -97,31 +101,52 @@ class ContigWriter:
         """Those of genotypes, once they are finished."""
         return self._genotypes.files
 
-    def _genotype_rows(self, site: pa.Table, own: pa.Table, gts: Sequence[str], ascend: bool) -> pa.Table:
+    def _tile(self, shared: "_Shared", own: pa.RecordBatch) -> RowGroup:
         """Rows of a block of samples: in the order of the contig, each site's sample by sample."""
-        which, number = own["site"].chunk(0), own["sample"].chunk(0)
-        # What no row has is no column: the maps would take as long as all else.
+        if not shared.ascend:
+            start = shared.start[own["site"].to_numpy()]
+            own = own.take(pa.array(np.argsort(start, kind="stable")))
+        rows = own.num_rows
         columns = {
-            name: own[name].chunk(0)
-            for name in own.column_names
-            if name not in ("site", "sample") and own[name].null_count < own.num_rows
+            **self._constants_of(rows),
+            **shared.rows(*equal_runs(own["site"].to_numpy())),
+            "sample_id": self._samples_of(own["sample"].to_numpy()),
         }
-        columns["gt"] = _used(own["gt"].chunk(0), pa.array(gts, pa.string()))
-        columns["sample_id"] = self._names_of(number)
-        for name in site.column_names:
-            column = site[name].chunk(0)
-            if pa.types.is_dictionary(column.type):
-                taken = pa.DictionaryArray.from_arrays(_taken(column.indices, which), column.dictionary)
-            elif column.null_count == len(column):
-                continue
-            else:
-                taken = _taken(column, which)
-            columns[name] = taken
-        rows = pa.Table.from_arrays(list(columns.values()), list(columns))
-        if not ascend:
-            rows = rows.take(pa.array(np.argsort(rows["start"].to_numpy(), kind="stable")))
-        alone = len(self._samples) <= 1
-        return _rows(GENOTYPES, rows, self._constants, absent=False, coded=not alone)
+        no_gt = len(shared.gts.leaves[0].codes) - 1
+        columns["gt"] = Rows(column=shared.gts, index=own["gt"].fill_null(no_gt).to_numpy())
+        for name in own.schema.names:
+            # What no row has is no column.
+            if name not in ("site", "sample", "gt") and own[name].null_count < rows:
+                columns[name] = Rows(column=code_column(own[name]))
+        return RowGroup(rows=rows, columns=columns)
+
+    def _constants_of(self, rows: int) -> Mapping[str, Rows]:
+        if rows not in self._constant:
+            index, counts = np.zeros(1, np.int32), np.array([rows], np.int32)
+            self._constant[rows] = {
+                name: Rows(column=column, index=index, counts=counts)
+                for name, column in self._everywhere.items()
+            }
+        return self._constant[rows]
+
+    def _samples_of(self, numbers: np.ndarray) -> Rows:
+        block = int(numbers[0])
+        known = self._blocks_of.get(block)
+        if known is None or not np.array_equal(known[0], numbers):
+            known = self._blocks_of[block] = numbers, Rows(column=self._names, index=numbers)
+        return known[1]
+
+    def _rows_alone(self, site: pa.Table, own: pa.RecordBatch, gts: Sequence[str]) -> pa.Table:
+        """Rows of the only sample, in the order of the contig."""
+        rows = site.take(own["site"]).append_column("gt", pa.array(gts, pa.string()).take(own["gt"]))
+        for name in own.schema.names:
+            if name not in ("site", "sample", "gt"):
+                rows = rows.append_column(name, own[name])
+        rows = rows.append_column("sample_id", self._names_of(own["sample"]))
+        start = rows["start"].to_numpy()
+        if (np.diff(start) < 0).any():
+            rows = rows.take(pa.array(np.argsort(start, kind="stable")))
+        return _rows(GENOTYPES, rows, self._constants)
 
     def _block_rows(self, blocks: pa.Table) -> pa.Table:
         """Rows of reference blocks: those of each block of samples together."""
@@ -161,50 +186,44 @@ def _table(batch: BuiltBatch) -> pa.Table:
     return pa.Table.from_batches([pa.record_batch(batch)])
 
 
-def _rows(
-    spec: TableSpec,
-    given: pa.Table,
-    constants: Mapping[str, str],
-    *,
-    absent: bool = True,
-    coded: bool = False,
-) -> pa.Table:
-    """The table's columns, from those given and from values that all rows share.
-
-    Args:
-        spec: the table.
-        given: some columns.
-        constants: values of others.
-        absent: whether those that are neither come as NULL, or are left out.
-        coded: dictionaries are written as they are, since the rows are a row group by themselves. Of several in one,
-            Parquet's writer would spell out all but the first.
-    """
-    columns, names = [], []
+def _rows(spec: TableSpec, given: pa.Table, constants: Mapping[str, str]) -> pa.Table:
+    """The table's columns, from those given and from values that all rows share; others are NULL."""
+    columns = []
     same = np.zeros(given.num_rows, np.int32)
     for wanted in spec.schema:
         if wanted.name in given.column_names:
-            column = given[wanted.name]
-            kept = column.type == wanted.type or (coded and pa.types.is_dictionary(column.type))
-            columns.append(column if kept else column.cast(wanted.type))
+            columns.append(given[wanted.name].cast(wanted.type))
         elif wanted.name in constants:
             columns.append(pa.DictionaryArray.from_arrays(pa.array(same), pa.array([constants[wanted.name]])))
-        elif absent:
-            columns.append(pa.nulls(given.num_rows, wanted.type))
         else:
-            continue
-        names.append(wanted.name)
-    return pa.Table.from_arrays(columns, names)
+            columns.append(pa.nulls(given.num_rows, wanted.type))
+    return pa.Table.from_arrays(columns, spec.schema.names)
 
 
-def _taken(column: pa.Array, places: pa.Array) -> pa.Array:
-    # The reader has made both.
-    return pc.take(column, places, boundscheck=False)
+class _Shared:
+    """What the samples of a part share.
 
+    Attributes:
+        start: of the rows that every sample has, int32.
+        gts: what `gt` numbers, and after it NULL.
+        ascend: whether a sample's rows are in the order of the contig as they come.
+    """
 
-def _used(numbers: pa.Array, values: pa.Array) -> pa.DictionaryArray:
-    """A dictionary of the values that rows have: others would tell what somebody else has."""
-    there = np.bincount(numbers.drop_null().to_numpy(), minlength=len(values)) > 0
-    if there.all():
-        return pa.DictionaryArray.from_arrays(numbers, values)
-    places = pa.array(np.cumsum(there, dtype=np.int32) - 1)
-    return pa.DictionaryArray.from_arrays(places.take(numbers), values.filter(pa.array(there)))
+    def __init__(self, site: pa.Table, part: Part) -> None:
+        self.start = site["start"].to_numpy()
+        self.gts = code_column(pa.array([*part["gts"], None], pa.string()))
+        self.ascend = part["sorted"]
+        there = [name for name in site.column_names if site[name].null_count < site.num_rows]
+        self._columns = {name: code_column(site[name].combine_chunks()) for name in there}
+        self._rows: dict[bytes, Mapping[str, Rows]] = {}
+
+    def rows(self, index: np.ndarray, counts: np.ndarray) -> Mapping[str, Rows]:
+        """What rows have of a site: `counts` neighbouring ones that of the same, by its number."""
+        # Most blocks of samples have as many rows of each.
+        alike = index.tobytes() + counts.tobytes()
+        if alike not in self._rows:
+            self._rows[alike] = {
+                name: Rows(column=column, index=index, counts=counts)
+                for name, column in self._columns.items()
+            }
+        return self._rows[alike]

@@ -95,8 +95,7 @@ class RowGenotypes {
     // nullptr: it is too long to be looked up, no genotype, or names another allele.
     const Simple* simple(std::string_view gt) {
         if (gt.empty() || gt.size() > sizeof(std::uint64_t)) return nullptr;
-        std::uint64_t key = 0;
-        std::memcpy(&key, gt.data(), gt.size());
+        const std::uint64_t key = short_key(gt.data(), gt.size());
         Simple& found = simple_[(key * 0x9E3779B97F4A7C15u) >> 56];
         if (found.key == key && found.size == gt.size()) return &found;
         try {

@@ -31,6 +31,7 @@ class PlainBlock {
 
     // Takes what a block's samples have, in their order. False: some have what only `Rows::add_sample` can tell.
     bool take(const Record& record, const Known& known, std::span<const std::uint32_t> samples, RowGenotypes& genotypes) {
+        known_ = &known;
         resize(samples.size());
         const std::int32_t* pool = record.pools.integers.data();
         return take_genotypes(record, known.gt, samples, genotypes) && take_one(pool, known.gq, known, samples, gq_) &&
@@ -43,14 +44,24 @@ class PlainBlock {
         const std::size_t count = gt_.size();
         columns[0].add_all(gt_.data(), count, kMissingInt);
         columns[1].add_all(copies_.data(), count, RowGenotypes::kMissingCopies);
-        columns[2].add_all(gq_.data(), count, kMissingInt);
-        columns[3].add_all(dp_.data(), count, kMissingInt);
-        columns[4].add_all(ad_ref_.data(), count, kMissingInt);
-        columns[5].add_all(ad_alt_.data(), count, kMissingInt);
-        columns[6].children[0]->add_all(pl_.data(), pl_.size(), kMissingInt);
-        columns[6].add_lists(pl_sizes_.data(), count);
+        const auto add = [&](std::size_t column, const Format* format, const std::vector<std::int32_t>& values) {
+            if (format)
+                columns[column].add_all(values.data(), count, kMissingInt);
+            else
+                columns[column].add_nulls(count);
+        };
+        add(2, known_->gq, gq_);
+        add(3, known_->dp, dp_);
+        add(4, known_->ad, ad_ref_);
+        add(5, known_->ad, ad_alt_);
+        if (known_->pl) {
+            columns[6].children[0]->add_all(pl_.data(), pl_.size(), kMissingInt);
+            columns[6].add_lists(pl_sizes_.data(), count);
+        } else {
+            columns[6].add_nulls(count);
+        }
         columns[7].add_nulls(count);
-        columns[8].add_all(ps_.data(), count, kMissingInt);
+        add(8, known_->ps, ps_);
         for (const std::size_t none : {9, 10, 11, 12}) columns[none].add_nulls(count);
         numbers_.assign(count, site);
         columns[13].add_all(numbers_.data(), count, kMissingInt);
@@ -78,12 +89,18 @@ class PlainBlock {
 
     bool take_genotypes(const Record& record, const Format* format, std::span<const std::uint32_t> samples,
                         RowGenotypes& genotypes) {
+        const char* last = nullptr;  // where its letters are, of which BCF's reader keeps one copy
+        const RowGenotypes::Simple* simple = nullptr;
         for (std::size_t i = 0; i < samples.size(); ++i) {
             gt_[i] = kMissingInt;
             copies_[i] = RowGenotypes::kMissingCopies;
             ploidy_[i] = 0;
             if (!format || !format->samples[samples[i]].count) continue;
-            const auto* simple = genotypes.simple(record.pools.texts[format->samples[samples[i]].first]);
+            const std::string_view text = record.pools.texts[format->samples[samples[i]].first];
+            if (text.data() != last) {
+                simple = genotypes.simple(text);
+                last = text.data();
+            }
             if (!simple) return false;
             gt_[i] = simple->number;
             copies_[i] = simple->copies;
@@ -95,10 +112,7 @@ class PlainBlock {
 
     static bool take_one(const std::int32_t* pool, const Format* format, const Known& known,
                          std::span<const std::uint32_t> samples, std::vector<std::int32_t>& out) {
-        if (!format) {
-            std::fill(out.begin(), out.end(), kMissingInt);
-            return true;
-        }
+        if (!format) return true;
         if (wanted(known, format) > 1) return false;
         for (std::size_t i = 0; i < samples.size(); ++i) {
             const Range range = format->samples[samples[i]];
@@ -109,10 +123,11 @@ class PlainBlock {
     }
 
     bool take_depths(const std::int32_t* pool, const Known& known, std::span<const std::uint32_t> samples) {
-        const std::size_t should = known.ad ? wanted(known, known.ad) : 0;
+        if (!known.ad) return true;
+        const std::size_t should = wanted(known, known.ad);
         if (should && should != 2) return false;
         for (std::size_t i = 0; i < samples.size(); ++i) {
-            const Range range = known.ad ? known.ad->samples[samples[i]] : Range{};
+            const Range range = known.ad->samples[samples[i]];
             ad_ref_[i] = ad_alt_[i] = kMissingInt;
             if (!range.count) continue;
             if (range.count != 2) return false;
@@ -125,14 +140,15 @@ class PlainBlock {
     }
 
     bool take_likelihoods(const std::int32_t* pool, const Known& known, std::span<const std::uint32_t> samples) {
+        if (!known.pl) return true;
         pl_.resize(3 * samples.size());
         std::int32_t* out = pl_.data();
         bool per_genotype = false;
         for (const auto& [checked, definition] : known.checked)
             per_genotype = per_genotype || (checked == known.pl && definition.number == kPerGenotype);
-        const std::size_t should = known.pl ? wanted(known, known.pl) : 0;
+        const std::size_t should = wanted(known, known.pl);
         for (std::size_t i = 0; i < samples.size(); ++i) {
-            const Range range = known.pl ? known.pl->samples[samples[i]] : Range{};
+            const Range range = known.pl->samples[samples[i]];
             pl_sizes_[i] = -1;
             if (!range.count) continue;
             if ((range.count != 2 && range.count != 3) || (should && range.count != should)) return false;
@@ -144,6 +160,7 @@ class PlainBlock {
         return true;
     }
 
+    const Known* known_ = nullptr;  // of the record that was taken
     std::vector<std::int32_t> gt_, gq_, dp_, ad_ref_, ad_alt_, ps_, pl_, pl_sizes_, ploidy_, numbers_;
     std::vector<std::int8_t> copies_;
 };

@@ -13,6 +13,7 @@
 #include "ingest/vcf/bcf.h"
 #include "ingest/vcf/rows.h"
 #include "ingest/vcf/text.h"
+#include "lake/arrow_columns.h"
 
 namespace py = pybind11;
 
@@ -168,9 +169,17 @@ class Reader {
         since_ = 0;
     }
 
+    static bool always(const std::string& column) {
+        return column == "gt" || column == "alt_copies" || column == "site" || column == "sample";
+    }
+
     py::dict handed(std::int32_t contig, Rows::Part&& part) const {
         py::list genotypes;
-        for (auto& columns : part.genotypes) genotypes.append(BuiltBatch(std::move(columns)));
+        for (auto& columns : part.genotypes) {
+            // What nobody has is no column.
+            std::erase_if(columns, [](const Column& column) { return column.nulls == column.length && !always(column.name); });
+            genotypes.append(BuiltBatch(std::move(columns)));
+        }
         py::dict out;
         out["contig"] = contigs_[static_cast<std::size_t>(contig)].name;
         out["records"] = BuiltBatch(std::move(part.records));
@@ -206,6 +215,30 @@ class Reader {
     bool blank_ = false;
 };
 
+// Adds 1 for each row to the count of its sample's group, its site and its kind; rows of groups that are not there are
+// left out. `copies_of`: of each kind, what its rows have as `copies`.
+void add_up(py::array_t<std::int64_t, py::array::c_style> counts, py::array_t<std::int8_t, py::array::c_style> copies_of,
+            const In<std::int32_t>& group_of, const In<std::int32_t>& sites, const In<std::int32_t>& samples,
+            const In<std::int32_t>& kinds, const In<std::int8_t>& copies) {
+    const py::ssize_t rows = sites.size();
+    if (counts.ndim() != 3 || copies_of.size() != counts.shape(2) || samples.size() != rows || kinds.size() != rows || copies.size() != rows)
+        throw std::invalid_argument("columns of unequal length");
+    const auto groups = counts.shape(0), all_sites = counts.shape(1), all_kinds = counts.shape(2), people = group_of.size();
+    std::int64_t* const out = counts.mutable_data();
+    std::int8_t* const copies_out = copies_of.mutable_data();
+    const std::int32_t *site = sites.data(), *sample = samples.data(), *kind = kinds.data(), *group = group_of.data();
+    const std::int8_t* const own = copies.data();
+    const auto is_below = [](std::int32_t number, py::ssize_t end) { return number >= 0 && number < end; };
+    py::gil_scoped_release free;
+    for (py::ssize_t i = 0; i < rows; ++i) {
+        if (!is_below(sample[i], people) || !is_below(site[i], all_sites) || !is_below(kind[i], all_kinds))
+            throw std::out_of_range("a row is of no such sample, site or kind");
+        copies_out[kind[i]] = own[i];
+        const std::int32_t of = group[sample[i]];
+        if (is_below(of, groups)) ++out[(of * all_sites + site[i]) * all_kinds + kind[i]];
+    }
+}
+
 }  // namespace
 }  // namespace baselake::vcf
 
@@ -214,6 +247,8 @@ PYBIND11_MODULE(_reader, m) {
     using namespace baselake::vcf;
     py::register_exception<Fault>(m, "Fault", PyExc_ValueError);
     bind_built_batch(m);
+    m.def("add_up", &add_up, py::arg("counts").noconvert(), py::arg("copies_of").noconvert(), py::arg("group_of"), py::kw_only(),
+          py::arg("sites"), py::arg("samples"), py::arg("kinds"), py::arg("alt_copies"));
     py::class_<Reader>(m, "Reader")
         .def(py::init<const Declared&, const Declared&, const std::vector<std::pair<std::string, py::array_t<std::uint8_t>>>&,
                       std::vector<std::uint32_t>, std::size_t, std::size_t, bool, std::int64_t, std::size_t,

@@ -83,6 +83,17 @@ inline Definition definition_of(const Definitions& known, std::string_view key) 
 }
 
 // Values of all keys of a record, of each kind in one pool.
+// A key of up to 8 bytes, as a number. Of the sizes that genotypes have, without a call.
+inline std::uint64_t short_key(const char* at, std::size_t size) {
+    std::uint64_t key = 0;
+    switch (size) {
+        case 1: return static_cast<unsigned char>(*at);
+        case 2: std::memcpy(&key, at, 2); return key;
+        case 3: std::memcpy(&key, at, 2); return key | std::uint64_t{static_cast<unsigned char>(at[2])} << 16;
+        default: std::memcpy(&key, at, size); return key;
+    }
+}
+
 struct Pools {
     std::vector<std::int32_t> integers;
     std::vector<float> floats;

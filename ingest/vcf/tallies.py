@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from baselake.catalog.counting import TALLIES, Membership
+from baselake.ingest.vcf._reader import add_up
 
-# With more sites times genotypes than this those that are there are sorted out.
-_DENSE = 1 << 22
+# So many counts are kept at a time, 32 MiB: genotypes of more groups of samples are looked at again.
+_COUNTS = 1 << 22
 
 
 class Tallies:
@@ -35,11 +36,15 @@ class Tallies:
         # Samples of the same cohorts are counted together.
         self._groups = list(dict.fromkeys(sets))
         numbers = {group: number for number, group in enumerate(self._groups)}
-        self._group_of = np.array([numbers[one] for one in sets], np.int64)
+        self._group_of = np.array([numbers[one] for one in sets], np.int32)
         self.tables: list[pa.Table] = []
 
     def add(
-        self, constants: Mapping[str, str], site: pa.Table, blocks: Sequence[pa.Table], gts: Sequence[str]
+        self,
+        constants: Mapping[str, str],
+        site: pa.Table,
+        blocks: Sequence[pa.RecordBatch],
+        gts: Sequence[str],
     ) -> None:
         """Add the genotypes of a part.
 
@@ -52,29 +57,35 @@ class Tallies:
         if not any(self._groups):
             return
         kinds = len(gts) + 1  # the last: no genotype
-        size = len(self._groups) * site.num_rows * kinds
-        total = np.zeros(size if size <= _DENSE else 0, np.int64)
-        keys = []
         copies = np.full(kinds, -1, np.int8)
-        for block in blocks:
-            gt = block["gt"].fill_null(len(gts)).to_numpy()
-            copies[gt] = block["alt_copies"].fill_null(-1).to_numpy()
-            place = block["site"].to_numpy().astype(np.int64)
-            if len(self._groups) > 1:
-                place += self._group_of[block["sample"].to_numpy()] * site.num_rows
-            key = place * kinds + gt
-            if len(total):
-                total += np.bincount(key, minlength=size)
-            else:
-                keys.append(key)
-        if len(total):
-            found = np.flatnonzero(total)
-            counts = total[found]
-        else:
-            found, counts = np.unique(np.concatenate(keys), return_counts=True)
-        places, gt = np.divmod(found, kinds)
-        group, row = np.divmod(places, site.num_rows)
-        for number, cohorts in enumerate(self._groups):
+        for first in range(0, len(self._groups), step := max(1, _COUNTS // (site.num_rows * kinds))):
+            groups = self._groups[first : first + step]
+            counts = np.zeros((len(groups), site.num_rows, kinds), np.int64)
+            for block in blocks:
+                add_up(
+                    counts,
+                    copies,
+                    self._group_of - first,
+                    sites=block["site"].to_numpy(),
+                    samples=block["sample"].to_numpy(),
+                    kinds=block["gt"].fill_null(len(gts)).to_numpy(),
+                    alt_copies=block["alt_copies"].fill_null(-1).to_numpy(),
+                )
+            self._keep(constants, site, [*gts, None], groups, counts, copies)
+
+    def _keep(
+        self,
+        constants: Mapping[str, str],
+        site: pa.Table,
+        gts: Sequence[str | None],
+        groups: Sequence[frozenset[str]],
+        counted: np.ndarray,
+        copies: np.ndarray,
+    ) -> None:
+        """Keep counts by group, row of `site` and genotype, of which `copies` are those of the alternate."""
+        group, row, gt = np.nonzero(counted)
+        counts = counted[group, row, gt]
+        for number, cohorts in enumerate(groups):
             here = group == number
             for cohort in sorted(cohorts):
                 sites, kind = site.take(pa.array(row[here])), gt[here]
@@ -83,7 +94,7 @@ class Tallies:
                     "cohort": pa.repeat(cohort, len(kind)),
                     "start": sites["start"],
                     "variant_id": sites["variant_id"].cast(pa.string()),
-                    "gt": pa.array([*gts, None], pa.string()).take(pa.array(kind)),
+                    "gt": pa.array(gts, pa.string()).take(pa.array(kind)),
                     "alt_copies": pa.array(copies[kind], mask=copies[kind] < 0),
                     "n": pa.array(counts[here]),
                     "first": sites["record"],

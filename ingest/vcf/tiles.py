@@ -1,7 +1,8 @@
 """Rows of many samples in shared files: as many side by side as there are threads, each written in order.
 
-A tile is a row group. A block of samples goes to the same file from part to part where there are blocks enough, so that
-a file is of neighbours by name. Columns of which no row has anything are left out of a file, as the lake lets them be.
+A tile is a row group that is coded already, or some rows of one. A block of samples goes to the same file from part
+to part where there are blocks enough, so that a file is of neighbours by name. Columns of which no row has anything are
+left out of a file, as the lake lets them be.
 """
 
 from collections import deque
@@ -9,10 +10,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 
 from baselake.catalog.job import Job
+from baselake.lake.coded import CodedWriter, RowGroup
 from baselake.lake.parquet import TableWriter
 from baselake.lake.spec import TableSpec
 
@@ -20,6 +23,9 @@ from baselake.lake.spec import TableSpec
 _FILE_BYTES = 128 << 20
 # Columns that every file has: by these rows are found.
 _ALWAYS = frozenset({"reference", "sample_id", "contig", "start", "end", "variant_id", "gt", "alt_copies"})
+
+
+Tile: TypeAlias = RowGroup | pa.Table
 
 
 class TileWriter:
@@ -30,19 +36,18 @@ class TileWriter:
         spec: the table, as its shared files are written.
         partition: the contig's.
         threads: how many files are written side by side, at most.
-        cut: whether each tile ends a row group, too, or row groups are filled.
     """
 
     def __init__(
-        self, job: Job, spec: TableSpec, partition: dict[str, str | int | None], threads: int, *, cut: bool
+        self, job: Job, spec: TableSpec, partition: dict[str, str | int | None], threads: int
     ) -> None:
         self._job = job
         self._files: list[Path] = []
-        self._lanes = [_Lane(job, spec, partition, self._files, cut=cut) for _ in range(threads)]
+        self._lanes = [_Lane(job, spec, partition, self._files) for _ in range(threads)]
         self._parts = 0
         self._waiting: deque[Future[None]] = deque()
 
-    def write(self, tiles: Sequence[Callable[[], pa.Table]]) -> None:
+    def write(self, tiles: Sequence[Callable[[], Tile]]) -> None:
         """Have the tiles of a part made and written, while the caller reads the next; what went wrong with earlier ones
         is raised here.
 
@@ -50,6 +55,7 @@ class TileWriter:
 
         Args:
             tiles: make the rows of a block of samples each, with the columns that are there; called in other threads.
+                A writer is given row groups alone, or rows alone.
 
         Raises:
             StorageError: the disk is full or fails.
@@ -92,46 +98,45 @@ class _Lane:
     """One file after the other, written by one thread."""
 
     def __init__(
-        self,
-        job: Job,
-        spec: TableSpec,
-        partition: dict[str, str | int | None],
-        files: list[Path],
-        *,
-        cut: bool,
+        self, job: Job, spec: TableSpec, partition: dict[str, str | int | None], files: list[Path]
     ) -> None:
         self._job = job
         self._files = files
         self._spec = spec
         self._partition = partition
-        self._cut = cut
         self._pool = ThreadPoolExecutor(1)
-        self._out: TableWriter | None = None
+        self._out: TableWriter | CodedWriter | None = None
         self._columns: frozenset[str] = frozenset()
 
-    def submit(self, rows: Callable[[], pa.Table]) -> Future[None]:
-        return self._pool.submit(lambda: self._write(rows()))
+    def submit(self, tile: Callable[[], Tile]) -> Future[None]:
+        return self._pool.submit(lambda: self._write(tile()))
 
-    def _write(self, rows: pa.Table) -> None:
-        there = {name for name in rows.column_names if rows[name].null_count < rows.num_rows}
+    def _write(self, tile: Tile) -> None:
+        coded = isinstance(tile, RowGroup)
+        there = set(tile.columns) if isinstance(tile, RowGroup) else _columns_there(tile)
         there |= _ALWAYS.intersection(self._spec.schema.names)
         full = self._out is not None and self._out.written_bytes >= _FILE_BYTES
         if self._out is None or full or not there <= self._columns:
             self._close()
             self._columns |= there
             schema = pa.schema([field for field in self._spec.schema if field.name in self._columns])
-            self._out = self._job.writer_of(replace(self._spec, schema=schema), self._partition)
-        assert self._out is not None
-        names = [field.name for field in self._spec.schema if field.name in self._columns]
+            begin = self._job.coded_writer_of if coded else self._job.writer_of
+            self._out = begin(replace(self._spec, schema=schema), self._partition)
+        if isinstance(tile, RowGroup):
+            assert isinstance(self._out, CodedWriter)  # a writer's tiles are all of a kind
+            self._out.write(tile)
+        else:
+            assert isinstance(self._out, TableWriter)
+            self._out.write(self._with_all(tile))
+
+    def _with_all(self, rows: pa.Table) -> pa.Table:
+        """The rows with every column that the file has."""
+        fields = [field for field in self._spec.schema if field.name in self._columns]
         columns = [
-            rows[name]
-            if name in rows.column_names
-            else pa.nulls(rows.num_rows, self._spec.schema.field(name).type)
-            for name in names
+            rows[field.name] if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
+            for field in fields
         ]
-        self._out.write(pa.Table.from_arrays(columns, names))
-        if self._cut:
-            self._out.cut()
+        return pa.Table.from_arrays(columns, [field.name for field in fields])
 
     def _close(self) -> None:
         if self._out is not None:
@@ -147,3 +152,7 @@ class _Lane:
             self._pool.shutdown(wait=True, cancel_futures=True)
             if self._out is not None:
                 self._out.abandon()
+
+
+def _columns_there(rows: pa.Table) -> set[str]:
+    return {name for name in rows.column_names if rows[name].null_count < rows.num_rows}

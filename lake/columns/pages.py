@@ -7,22 +7,10 @@ one piece (Parquet format: page headers in Thrift's compact protocol, encoding P
 import struct
 from collections.abc import Callable
 
+from baselake.lake.thrift import read_struct
+
 _DATA_PAGE, _DATA_PAGE_V2, _PLAIN = 0, 3, 0  # PageType and Encoding of parquet.thrift
 _HEADER_BYTES = 4096  # more than a page header without statistics has
-# Thrift's compact protocol: types of a field.
-_TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _STRUCT = (
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    8,
-    9,
-    10,
-    12,
-)
 
 Read = Callable[[int, int], bytes]
 """Bytes of a file from a place on, so many or as many as there are."""
@@ -42,7 +30,7 @@ def value_places(read: Read, first: int, size: int) -> list[tuple[int, int]]:
     places = []
     at, end = first, first + size
     while at < end:
-        header, length = _struct(read(at, _HEADER_BYTES), 0)
+        header, length = read_struct(read(at, _HEADER_BYTES), 0)
         at += length
         page_end = at + header[3]
         place = at + _levels(header, read, at)
@@ -75,66 +63,3 @@ def _exactly(read: Read, at: int, size: int) -> bytes:
     if len(found) != size:
         raise ValueError("a page ends early")
     return found
-
-
-def _struct(data: bytes, at: int) -> tuple[dict, int]:
-    """Fields of a struct by their numbers, and where it ends."""
-    fields: dict = {}
-    number = 0
-    while True:
-        head, at = _byte(data, at)
-        if head == 0:
-            return fields, at
-        if head >> 4:
-            number += head >> 4
-        else:
-            number, at = _signed(data, at)
-        fields[number], at = _value(data, at, head & 15)
-
-
-def _value(data: bytes, at: int, kind: int) -> tuple[object, int]:
-    if kind in (_TRUE, _FALSE):
-        return kind == _TRUE, at
-    if kind == _BYTE:
-        return _byte(data, at)
-    if kind in (_I16, _I32, _I64):
-        return _signed(data, at)
-    if kind == _DOUBLE:
-        return data[at : at + 8], at + 8
-    if kind == _BINARY:
-        size, at = _unsigned(data, at)
-        return data[at : at + size], at + size
-    if kind in (_LIST, _SET):
-        head, at = _byte(data, at)
-        size = head >> 4
-        if size == 15:
-            size, at = _unsigned(data, at)
-        items = []
-        for _ in range(size):
-            item, at = _value(data, at, head & 15)
-            items.append(item)
-        return items, at
-    if kind == _STRUCT:
-        return _struct(data, at)
-    raise ValueError("a page header has a field of unknown type")
-
-
-def _byte(data: bytes, at: int) -> tuple[int, int]:
-    if at >= len(data):
-        raise ValueError("a page header ends early")
-    return data[at], at + 1
-
-
-def _unsigned(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte, at = _byte(data, at)
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if not byte & 0x80:
-            return value, at
-
-
-def _signed(data: bytes, at: int) -> tuple[int, int]:
-    value, at = _unsigned(data, at)
-    return value >> 1 ^ -(value & 1), at

@@ -7,10 +7,13 @@ import pyarrow as pa
 import pytest
 
 from baselake.catalog.catalog import Catalog, connect
+from baselake.catalog.references import add_reference
 from baselake.config import load_config
 from baselake.errors import InputError
 from baselake.ingest.fastq import ingest_fastq
+from baselake.ingest.vcf.imports import ingest_vcf
 from baselake.lake.qualities import BINS, bin_qualities
+from tests.ingest.vcf.vcf_files import write_vcf
 
 EVERY = "".join(chr(33 + quality) for quality in range(94))
 
@@ -51,6 +54,16 @@ def test_an_import_that_is_asked_to_bins_and_says_so(catalog: Catalog, tmp_path:
     assert found["binned"] == bin_qualities(pa.chunked_array([[EVERY]]), 4)[0].as_py()
     said = catalog.query("SELECT parameters['quality_bins'] AS bins FROM lineage ORDER BY bins NULLS FIRST")
     assert said["bins"].to_pylist() == [None, "4"]
+
+
+def test_qual_of_a_vcf_is_no_base_quality(catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "r.fa").write_text(f">1\n{'A' * 30}\n")
+    add_reference(catalog, tmp_path / "r.fa", "flat")
+    with connect(catalog.layout.root, replace(catalog.config, quality_bins=8)) as opened:
+        for number, samples in enumerate((["S"], ["T", "U"])):
+            record = f"1 5 . A C 33.25 . . GT {' '.join(['0/1'] * len(samples))}"
+            ingest_vcf(opened, [write_vcf(tmp_path / f"{number}.vcf", [record], samples)])
+    assert catalog.query("SELECT qual FROM genotypes")["qual"].to_pylist() == [33.25] * 3
 
 
 def test_another_number_of_bins_is_refused(tmp_path: Path) -> None:
