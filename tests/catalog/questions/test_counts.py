@@ -187,11 +187,11 @@ def test_what_changes_while_an_import_reads_its_files_is_counted_right(
     check(flat, "all")
 
 
-@pytest.mark.parametrize("dense", [0, 1 << 22])
+@pytest.mark.parametrize("counts", [0, 1 << 22])
 def test_samples_that_are_new_are_told_from_those_that_are_known(
-    flat: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dense: int
+    flat: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counts: int
 ) -> None:
-    monkeypatch.setattr(tallies, "_DENSE", dense)  # genotypes are added up in two ways
+    monkeypatch.setattr(tallies, "_COUNTS", counts)  # groups of samples at a time
     for name in ("a", "b"):
         ingest_vcf(flat, [write_vcf(tmp_path / f"{name}.vcf", SINGLE[name], (name,))])
     set_cohort(flat, "some", ["a", "b"])
