@@ -132,9 +132,8 @@ def _window(
         catalog.statement("joint_alleles"), bounds | {"cohort": cohort, "place": place, "anew": anew}
     )
     ids = rows["variant_id"].combine_chunks().dictionary_encode()
-    codes, number = ids.indices.to_numpy(), rows["number"].to_numpy()
-    # Of one sample's rows of an allele the last.
-    last = np.append((codes[1:] != codes[:-1]) | (number[1:] != number[:-1]), True)
+    codes = ids.indices.to_numpy()
+    last = _by_allele(codes, rows["number"].to_numpy(), rows["copies"].to_numpy(), len(samples))
     codes = codes[last]
     likelihoods = np.stack([rows[name].to_numpy()[last] for name in ("l0", "l1", "l2")], axis=1)
     called = rows["an"].to_numpy()[last].astype(np.int64)
@@ -171,5 +170,27 @@ def _window(
         "expected": pa.array(expected),
         "log_ratio": pa.array(ratio),
     }
-    out.write(pa.table([columns[name] for name in JOINT_SUMS.schema.names], JOINT_SUMS.schema.names))
+    found = pa.table([columns[name] for name in JOINT_SUMS.schema.names], JOINT_SUMS.schema.names)
+    out.write(found.sort_by([("start", "ascending"), ("variant_id", "ascending")]))
     return n
+
+
+def _by_allele(codes: np.ndarray, number: np.ndarray, copies: np.ndarray, samples: int) -> np.ndarray:
+    """Places of rows allele by allele, sample by sample; of one sample's rows of an allele that with most copies.
+
+    Args:
+        codes: of each row's allele.
+        number: of its sample.
+        copies: of the allele that it has.
+        samples: how many there are.
+    """
+    alleles = int(codes.max()) + 1
+    place = codes.astype(np.int64) * samples + number
+    row = np.full(alleles * samples, -1, np.int64)
+    row[place] = np.arange(len(place))
+    there = row[row >= 0]
+    if len(there) < len(place):
+        ascending = np.argsort(copies, kind="stable")
+        row[place[ascending]] = ascending  # of equal places the last is kept
+        there = row[row >= 0]
+    return there

@@ -1,6 +1,8 @@
--- Likelihoods of the samples in joint_samples (sample_id, number) at the alleles of a stretch, by allele and sample; of an
--- allele that stands in several records the row with most copies comes last.
-SELECT start, variant_id, number, likelihood[1] AS l0, likelihood[2] AS l1, coalesce(likelihood[3], -1) AS l2, an
+-- Likelihoods of the samples in joint_samples (sample_id, number) at the alleles of a stretch, in any order: to sort them
+-- would take longer than to read them.
+SELECT
+    start, variant_id, number, coalesce(alt_copies, -1) AS copies, likelihood[1] AS l0, likelihood[2] AS l1,
+    coalesce(likelihood[3], -1) AS l2, an
 FROM (
     SELECT
         g.start, g.variant_id, s.number, g.alt_copies,
@@ -10,4 +12,3 @@ FROM (
     WHERE g.reference = $reference AND g.contig = $contig AND g.start >= $start AND g.start < $end
         AND g.variant_id IS NOT NULL
 )
-ORDER BY start, variant_id, number, alt_copies NULLS FIRST

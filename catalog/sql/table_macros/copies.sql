@@ -2,29 +2,5 @@
 CREATE OR REPLACE MACRO copies(cohort, place := '', min_depth := 0) AS TABLE
 WITH
 members AS MATERIALIZED (FROM cohort_members(cohort)),
-rows_there AS NOT MATERIALIZED (FROM genotypes_of('members', cohort, place => place)),
-sites AS MATERIALIZED (FROM sites_of('rows_there')),
-repeats AS MATERIALIZED (SELECT reference, contig, start, variant_id FROM sites WHERE repeated),
-own AS (
-    SELECT reference, contig, start, variant_id, sample_id, alt_copies, gt, gq, dp, filters
-    FROM rows_there ANTI JOIN repeats USING (reference, contig, start, variant_id)
-    UNION ALL
-    SELECT reference, contig, start, variant_id, sample_id, alt_copies, gt, gq, dp, filters
-    FROM repeated_of('rows_there', 'sites')
-)
-SELECT
-    reference, contig, start, variant_id, sample_id, copies_seen(alt_copies, coalesce(dp, 0) >= min_depth) AS copies,
-    alleles_seen(gt, alt_copies, coalesce(dp, 0) >= min_depth) AS alleles,
-    CASE
-        WHEN alt_copies > 0 THEN 'carrier'
-        WHEN alt_copies IS NULL THEN 'no_call'
-        WHEN coalesce(dp, 0) < min_depth THEN 'not_seen'
-        ELSE 'reference'
-    END AS state,
-    gt, gq, dp, len(coalesce(filters, [])) = 0 AS passed
-FROM own
-UNION ALL BY NAME
-SELECT
-    reference, contig, start, variant_id, sample_id, CASE WHEN was_seen THEN 0 END AS copies,
-    coalesce(ploidy, 0) AS alleles, CASE WHEN was_seen THEN 'reference' ELSE 'not_seen' END AS state
-FROM absent_of('rows_there', 'sites', 'members', cohort, place => place, min_depth => min_depth)
+rows_there AS NOT MATERIALIZED (FROM genotypes_of('members', cohort, place => place))
+FROM copies_of('rows_there', 'members', cohort, place => place, min_depth => min_depth)

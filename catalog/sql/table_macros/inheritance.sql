@@ -3,7 +3,15 @@
 CREATE OR REPLACE MACRO inheritance(family_name, place := '', min_depth := 0) AS TABLE
 WITH
 people AS MATERIALIZED (SELECT * FROM families WHERE family = family_name),
-seen_of AS MATERIALIZED (FROM observed(family_name, place => place, min_depth => min_depth))
+members AS MATERIALIZED (FROM cohort_members(family_name)),
+-- Of a family there is little, which is kept: each look at `genotypes` goes through everybody's rows beside theirs.
+rows_there AS MATERIALIZED (FROM genotypes_of('members', family_name, place => place)),
+seen_of AS MATERIALIZED (
+    SELECT o.*, v."end", v.ref, v.alt, v.type
+    FROM copies_of('rows_there', 'members', family_name, place => place, min_depth => min_depth) AS o
+    JOIN variants AS v USING (reference, contig, start, variant_id)
+    WHERE in_region(place, v.contig, v.start, v."end")
+)
 SELECT
     o.reference, o.variant_id, o.contig, o.start, o."end", o.ref, o.alt, o.type, x.chromosome,
     c.sample_id AS child, c.sex, c.affected, o.gt, o.copies, o.alleles, o.gq, o.dp, o.passed,
