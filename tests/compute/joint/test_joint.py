@@ -202,3 +202,25 @@ def test_an_allele_beside_others_counts_by_the_best_genotype_that_has_it(
     assert found["1-21-A-C", "B"] is None
     assert found["1-31-A-C", "A"] == [30, 0, 30]
     assert found["1-31-A-C", "B"] == [0, 40, 40]
+
+
+def test_of_several_records_of_an_allele_that_with_most_copies_counts(tmp_path: Path, config: Config) -> None:
+    (tmp_path / "r.fa").write_text(f">1\n{'A' * 100}\n")
+    twice = [
+        "1 11 . A C . . . GT:PL 0/1:90,0,90 0/0:0,30,60",
+        "1 11 . A C . . . GT:PL 0/0:0,60,90 ./.:.",
+        "1 31 . A C . . . GT:PL 0/1:50,0,50 0/0:0,40,80",
+    ]
+    sums = []
+    for name, records in (("twice", twice), ("once", [twice[0], twice[2]])):
+        create(tmp_path / name, config)
+        with connect(tmp_path / name, config) as catalog:
+            add_reference(catalog, tmp_path / "r.fa", "flat")
+            ingest_vcf(catalog, [write_vcf(tmp_path / f"{name}.vcf", records, ("A", "B"))])
+            Lake(catalog).genotype("all")
+            rows = catalog.query(
+                "SELECT variant_id, an, alleles, round(expected, 9), round(log_ratio, 9) FROM joint_sums ORDER BY 1"
+            )
+            sums.append(rows.to_pylist())
+    assert sums[0] == sums[1]
+    assert [row["an"] for row in sums[0]] == [4, 4]
