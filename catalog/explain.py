@@ -21,9 +21,9 @@ from baselake.lake.schema import shown_name
 # A condition of a scan, as DuckDB's plan spells it, that a file's statistics can tell to be false of all its rows.
 _BOUND = re.compile(r"\"?(\w+)\"?(=|<=|>=|<|>)('(?:[^']|'')*'|-?[\d.]+)(?:::\w+)?")
 _NAME = re.compile(r"\w+")
-# Bytes of a footer that describe one chunk: 109 to 121 in files of genotypes, variants and counts, where row groups
-# were counted. Only so is their number known before the footer is read.
-_CHUNK_IN_FOOTER = 110
+# Bytes of a footer that describe one chunk, where row groups were counted: 104 to 121 in files of genotypes, variants
+# and counts that Arrow wrote, 84 to 90 in those of `lake/coded.py`. Only so is their number known before it is read.
+_CHUNK_IN_FOOTER = 100
 _GAP = 1 << 14  # DuckDB's ReadHead::ALLOW_GAP: ranges nearer to each other than that are read as one
 
 

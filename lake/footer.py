@@ -107,6 +107,14 @@ def _column_chunk(chunk: ColumnChunk, begin: int) -> thrift.Value:
         5: thrift.binary(chunk.greatest) if known and chunk.greatest is not None else None,
         6: thrift.binary(chunk.least) if known and chunk.least is not None else None,
     }
+    # By these a reader knows that all values are in the dictionary.
+    kinds = [(_DICTIONARY_PAGE, _PLAIN), (_DATA_PAGE, _RLE_DICTIONARY)]
+    if not chunk.dictionary_bytes:
+        kinds = [(_DATA_PAGE, _PLAIN)]
+    pages = [
+        thrift.struct({1: thrift.i32(kind), 2: thrift.i32(encoding), 3: thrift.i32(1)})
+        for kind, encoding in kinds
+    ]
     metadata = thrift.struct(
         {
             1: thrift.i32(PHYSICAL[chunk.type]),
@@ -119,6 +127,7 @@ def _column_chunk(chunk: ColumnChunk, begin: int) -> thrift.Value:
             9: thrift.i64(begin + chunk.dictionary_bytes),
             11: thrift.i64(begin) if chunk.dictionary_bytes else None,
             12: thrift.struct(statistics),
+            13: thrift.array(pages),
         }
     )
     return thrift.struct({2: thrift.i64(0), 3: metadata})
