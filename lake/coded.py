@@ -164,6 +164,11 @@ class CodedWriter:
         """What the file has so far."""
         return self._file.tell()
 
+    @property
+    def row_groups(self) -> int:
+        """How many were written."""
+        return len(self._groups)
+
     def write(self, group: RowGroup) -> None:
         """Write a row group.
 

@@ -58,8 +58,9 @@ class Tallies:
             return
         kinds = len(gts) + 1  # the last: no genotype
         copies = np.full(kinds, -1, np.int8)
-        for first in range(0, len(self._groups), step := max(1, _COUNTS // (site.num_rows * kinds))):
-            groups = self._groups[first : first + step]
+        at_a_time = max(1, _COUNTS // (site.num_rows * kinds))
+        for first in range(0, len(self._groups), at_a_time):
+            groups = self._groups[first : first + at_a_time]
             counts = np.zeros((len(groups), site.num_rows, kinds), np.int64)
             for block in blocks:
                 add_up(
@@ -93,7 +94,7 @@ class Tallies:
                     **{name: pa.repeat(value, len(kind)) for name, value in constants.items()},
                     "cohort": pa.repeat(cohort, len(kind)),
                     "start": sites["start"],
-                    "variant_id": sites["variant_id"].cast(pa.string()),
+                    "variant_id": sites["variant_id"],
                     "gt": pa.array(gts, pa.string()).take(pa.array(kind)),
                     "alt_copies": pa.array(copies[kind], mask=copies[kind] < 0),
                     "n": pa.array(counts[here]),

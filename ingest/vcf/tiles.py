@@ -19,8 +19,10 @@ from baselake.lake.coded import CodedWriter, RowGroup
 from baselake.lake.parquet import TableWriter
 from baselake.lake.spec import TableSpec
 
-# A file that has so much is closed, and the next one begun.
+# A file that has so much is closed, and the next one begun. To find one allele takes 0.1 ms for each row group of the
+# files that may have it, on top of their footers: where rows are small, a file of these bytes would have thousands.
 _FILE_BYTES = 128 << 20
+_FILE_TILES = 256
 # Columns that every file has: by these rows are found.
 _ALWAYS = frozenset({"reference", "sample_id", "contig", "start", "end", "variant_id", "gt", "alt_copies"})
 
@@ -115,8 +117,7 @@ class _Lane:
         coded = isinstance(tile, RowGroup)
         there = set(tile.columns) if isinstance(tile, RowGroup) else _columns_there(tile)
         there |= _ALWAYS.intersection(self._spec.schema.names)
-        full = self._out is not None and self._out.written_bytes >= _FILE_BYTES
-        if self._out is None or full or not there <= self._columns:
+        if self._out is None or self._is_full() or not there <= self._columns:
             self._close()
             self._columns |= there
             schema = pa.schema([field for field in self._spec.schema if field.name in self._columns])
@@ -128,6 +129,11 @@ class _Lane:
         else:
             assert isinstance(self._out, TableWriter)
             self._out.write(self._with_all(tile))
+
+    def _is_full(self) -> bool:
+        out = self._out
+        tiles = out.row_groups if isinstance(out, CodedWriter) else 0
+        return out is not None and (out.written_bytes >= _FILE_BYTES or tiles >= _FILE_TILES)
 
     def _with_all(self, rows: pa.Table) -> pa.Table:
         """The rows with every column that the file has."""

@@ -12,7 +12,7 @@ from baselake.catalog.catalog import Catalog, connect, create
 from baselake.catalog.export.vcf import export_source
 from baselake.catalog.references import add_reference
 from baselake.config import Config
-from baselake.ingest.vcf import imports
+from baselake.ingest.vcf import imports, tiles
 from baselake.ingest.vcf.imports import ingest_vcf
 from baselake.lake.schema import TILE_SAMPLES
 from tests.ingest.vcf.vcf_files import HEADER, write_vcf
@@ -157,3 +157,17 @@ def test_columns_that_are_never_null_are_stored_so(catalog: Catalog, shuffled: l
     schema = pq.ParquetFile(path).schema_arrow
     required = {field.name for field in schema if not field.nullable}
     assert required == {"reference", "sample_id", "contig", "start", "source_id", "record"}
+
+
+def test_a_file_ends_after_so_many_tiles(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of small tiles there would be thousands in it, each of which costs whoever looks for one allele."""
+    monkeypatch.setattr(tiles, "_FILE_TILES", 2)
+    (tmp_path / "r.fa").write_text(f">1\n{'A' * 30}\n")
+    add_reference(catalog, tmp_path / "r.fa", "flat")
+    names = [f"S{number:03}" for number in range(5 * TILE_SAMPLES)]
+    record = f"1 5 . A C . . . GT {' '.join(['0/1'] * len(names))}"
+    ingest_vcf(catalog, [write_vcf(tmp_path / "a.vcf", [record], names)])
+    found = catalog.query("SELECT count(*) AS n FROM genotypes GROUP BY filename")["n"].to_pylist()
+    assert (max(found), sum(found)) == (2 * TILE_SAMPLES, len(names))
