@@ -24,16 +24,18 @@ from baselake.lake.schema import ALLELE_COUNTS, SEEN_COUNTS
 Membership = tuple[str, str]
 
 # How many members of a cohort have a genotype of an allele, from the record `first` or others up to `last` of a file.
+# Texts are numbers of a dictionary: all of a file is held in memory until it is committed.
+_TEXT = pa.dictionary(pa.int32(), pa.string())
 TALLIES = pa.schema(
     [
-        ("cohort", pa.string()),
-        ("reference", pa.string()),
-        ("contig", pa.string()),
+        ("cohort", _TEXT),
+        ("reference", _TEXT),
+        ("contig", _TEXT),
         ("start", pa.int32()),
-        ("variant_id", pa.string()),
-        ("gt", pa.string()),
+        ("variant_id", _TEXT),
+        ("gt", _TEXT),
         ("alt_copies", pa.int8()),
-        ("source_id", pa.string()),
+        ("source_id", _TEXT),
         ("n", pa.int64()),
         ("first", pa.int32()),
         ("last", pa.int32()),

@@ -86,20 +86,26 @@ class Tallies:
         """Keep counts by group, row of `site` and genotype, of which `copies` are those of the alternate."""
         group, row, gt = np.nonzero(counted)
         counts = counted[group, row, gt]
+        ids = site["variant_id"].combine_chunks()
+        texts = pa.array(gts, pa.string())
+        named = ids.is_valid().to_numpy(zero_copy_only=False)[row]
         for number, cohorts in enumerate(groups):
-            here = group == number
+            here = named & (group == number)
+            rows, kind = row[here].astype(np.int32), gt[here].astype(np.int32)
+            record = site["record"].take(pa.array(rows))
+            same = pa.array(np.zeros(len(rows), np.int32))
             for cohort in sorted(cohorts):
-                sites, kind = site.take(pa.array(row[here])), gt[here]
                 columns = {
-                    **{name: pa.repeat(value, len(kind)) for name, value in constants.items()},
-                    "cohort": pa.repeat(cohort, len(kind)),
-                    "start": sites["start"],
-                    "variant_id": sites["variant_id"],
-                    "gt": pa.array(gts, pa.string()).take(pa.array(kind)),
+                    name: pa.DictionaryArray.from_arrays(same, pa.array([value]))
+                    for name, value in (*constants.items(), ("cohort", cohort))
+                }
+                columns |= {
+                    "start": site["start"].take(pa.array(rows)),
+                    "variant_id": pa.DictionaryArray.from_arrays(pa.array(rows), ids),
+                    "gt": pa.DictionaryArray.from_arrays(pa.array(kind), texts),
                     "alt_copies": pa.array(copies[kind], mask=copies[kind] < 0),
                     "n": pa.array(counts[here]),
-                    "first": sites["record"],
-                    "last": sites["record"],
+                    "first": record,
+                    "last": record,
                 }
-                rows = pa.table({field.name: columns[field.name] for field in TALLIES}, schema=TALLIES)
-                self.tables.append(rows.filter(rows["variant_id"].is_valid()))
+                self.tables.append(pa.table([columns[name] for name in TALLIES.names], schema=TALLIES))
