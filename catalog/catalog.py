@@ -259,7 +259,8 @@ class Catalog:
             StorageError: the disk is full or fails.
         """
         # Imported here: writing Parquet takes its time to load, and most that open a lake only read.
-        from baselake.catalog.job import Job, sweep
+        from baselake.catalog.job import Job
+        from baselake.catalog.leftovers import sweep
 
         if self.read_only:
             raise LakeError("the lake is open for reading only", str(self.layout.root), "Open it for writing")

@@ -1,7 +1,7 @@
 """One unit of work: files written outside, then everything made visible in one transaction.
 
 A job journals the path of every file before it makes it, and holds a lock on the journal while it lives. What a
-dead job left behind is therefore known exactly, and the next writer removes it (`sweep`).
+dead job left behind is therefore known exactly, and the next writer removes it (`leftovers.py`).
 """
 
 import os
@@ -10,7 +10,7 @@ import threading
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -25,16 +25,16 @@ from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Parameters
 from baselake.catalog.connection import RELEASE, away, duckdb_path, first_line, quoted
 from baselake.catalog.cursors import Cursors, abandon
-from baselake.catalog.files import record_files, record_forgotten_files
-from baselake.catalog.locks import new_locked, try_lock
+from baselake.catalog.files import record_files
+from baselake.catalog.leftovers import remove_files, remove_inserts
+from baselake.catalog.locks import new_locked
 from baselake.catalog.objects import object_places
 from baselake.config import Config, acting_user
 from baselake.errors import LakeError
 from baselake.lake.coded import CodedWriter
 from baselake.lake.columns.codecs import NO_CONTIG, ContigBases
 from baselake.lake.fasta import Fasta
-from baselake.lake.keyring import Keyring, destroy_keys, key_name, new_key, required_keyring
-from baselake.lake.location import delete_empty_folders, delete_location
+from baselake.lake.keyring import Keyring, key_name, new_key, required_keyring
 from baselake.lake.objects import copy_file
 from baselake.lake.parquet import DataFile, TableWriter, storage_error, sync_folder
 from baselake.lake.partition import LakeLayout
@@ -375,7 +375,7 @@ class Job:
                     # A disk that is full, or a database that is away, may refuse even this. Then the journal stays, and
                     # the next writer does it; what is told is why the commit failed.
                     with suppress(duckdb.Error, OSError):
-                        _remove_unregistered_inserts(self._layout, self._connection)
+                        remove_inserts(self._layout, self._connection)
                         self._settled = True
             self._record()
 
@@ -489,7 +489,7 @@ class Job:
         try:
             if not self._committed:
                 try:
-                    _remove_unregistered(self._layout, self._connection, self.id)
+                    remove_files(self._layout, self._connection, self.id)
                 except duckdb.Error as error:
                     self._settled = False
                     said = first_line(error)
@@ -502,96 +502,12 @@ class Job:
                 self._journal.close()
 
 
-def sweep(layout: LakeLayout, connection: duckdb.DuckDBPyConnection, config: Config) -> int:
-    """Remove what dead jobs left behind; the number of jobs cleared.
-
-    Files that DuckLake itself wrote for a transaction that died (names begin with `ducklake-`) are not in a
-    journal; they are looked for only after a crash, under the commit lock, when nobody else can be writing them.
-    """
-    with ExitStack() as held:
-        dead = []
-        for journal in sorted(layout.jobs.glob("*")) if layout.jobs.is_dir() else []:
-            descriptor = try_lock(journal)
-            if descriptor is not None:
-                held.callback(os.close, descriptor)
-                dead.append(journal)
-        for journal in dead:
-            _remove_unregistered(layout, connection, journal.name)
-            shutil.rmtree(layout.job_scratch(journal.name), ignore_errors=True)
-        if dead:
-            with backend_of(layout, config).commit_lock(config.commit_timeout_seconds):
-                _remove_unregistered_inserts(layout, connection)
-                record_forgotten_files(connection, layout)
-                cursor = connection.cursor()
-                record_audit(cursor)
-                cursor.close()
-        # Last: who dies before has left the journals by which the next one does it again.
-        for journal in dead:
-            journal.unlink(missing_ok=True)
-    return len(dead)
-
-
 def _erasures(connection: duckdb.DuckDBPyConnection) -> int:
     """How many erasures the lake has seen."""
     cursor = connection.cursor()
     ((count,),) = cursor.execute("SELECT count(*) FROM __ducklake_metadata_lake.baselake_erasures").fetchall()
     cursor.close()
     return int(count)
-
-
-def _remove_unregistered_inserts(layout: LakeLayout, connection: duckdb.DuckDBPyConnection) -> None:
-    """Remove the files DuckLake itself wrote for transactions that failed; the commit lock must be held."""
-    known = _registered(connection)
-    for path in layout.data.rglob("ducklake-*.parquet"):
-        if path.name not in known:
-            path.unlink()
-            destroy_keys([str(path)])
-
-
-def _remove_unregistered(layout: LakeLayout, connection: duckdb.DuckDBPyConnection, job_id: str) -> None:
-    lines = layout.job_journal(job_id).read_text().splitlines(keepends=True)
-    # A line without its end was cut by the crash, before the file it names was made.
-    paths = [layout.root / line.rstrip("\n") for line in lines if line.endswith("\n")]
-    objects = [path for path in paths if path.is_relative_to(layout.objects)]
-    known = _registered(connection) if len(paths) > len(objects) else set()
-    kept = {layout.root / path for path in _kept(connection)} if objects else set()
-    for path in paths:
-        if path.name not in known and path not in kept:
-            # With the folders of its partition that are empty then: they may name a sample that was erased since.
-            delete_location(str(path))
-            delete_empty_folders(str(path))
-            destroy_keys([str(path)])
-
-
-def _registered(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """Names of every Parquet file that some snapshot of the lake still holds."""
-    cursor = connection.cursor()
-    rows = cursor.execute(
-        "SELECT path FROM __ducklake_metadata_lake.ducklake_data_file"
-        " UNION ALL SELECT path FROM __ducklake_metadata_lake.ducklake_delete_file"
-        " UNION ALL SELECT path FROM __ducklake_metadata_lake.ducklake_files_scheduled_for_deletion"
-    ).fetchall()
-    cursor.close()
-    return {path.rsplit("/", 1)[-1] for (path,) in rows}
-
-
-def _kept(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """Paths, relative to the lake, of what jobs committed, as any snapshot's lineage tells.
-
-    An object may have been replaced since, or the lake restored to a time before the job: earlier snapshots have it. Or
-    another job has found it there, and committed it.
-    """
-    cursor = connection.cursor()
-    ((first, newest),) = cursor.execute(
-        "SELECT greatest(min(snapshot_id), (SELECT min(begin_snapshot) FROM __ducklake_metadata_lake.ducklake_table"
-        " WHERE table_name = 'lineage')), max(snapshot_id) FROM __ducklake_metadata_lake.ducklake_snapshot"
-    ).fetchall()
-    rows = cursor.execute(
-        f"SELECT DISTINCT unnest(outputs) FROM (SELECT outputs FROM lake.lineage AT (VERSION => {first}) UNION ALL"
-        f" SELECT outputs FROM ducklake_table_insertions('lake', 'main', 'lineage', {first}, {newest}))",
-    ).fetchall()
-    cursor.close()
-    return {path for (path,) in rows}
 
 
 def _partitions(rows: pa.Table, columns: Sequence[str]) -> Iterator[pa.Table]:

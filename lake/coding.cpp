@@ -240,9 +240,9 @@ py::tuple encode(const std::vector<Given>& given, const In<std::int32_t>& codes,
         steps.push_back({offsets ? offsets->data() : nullptr, valid ? valid->data() : nullptr, nullable, length});
     if (steps.empty() || steps.back().offsets || codes.size() < steps.back().entries)
         throw std::invalid_argument("the last step has a code for each entry");
-    if (index && counts && index->size() != counts->size()) throw std::invalid_argument("an index has a count each");
     const Taken taken{index ? index->data() : nullptr, counts ? counts->data() : nullptr,
                       index ? index->size() : steps[0].entries};
+    if (counts && counts->size() != taken.runs) throw std::invalid_argument("a run has a count");
     std::vector<std::int32_t> used;
     std::string out;
     Page page;

@@ -10,7 +10,7 @@ from functools import partial
 from baselake.catalog.backends import backend_of
 from baselake.catalog.catalog import Catalog
 from baselake.catalog.files import record_checksums
-from baselake.catalog.job import sweep
+from baselake.catalog.leftovers import sweep
 from baselake.catalog.tiers.removals import pending_removals
 from baselake.catalog.upkeep.check import Checked, Finding, check, stray, untold
 from baselake.catalog.upkeep.needed import Needed, assemblies, data_files, needed_files, object_files

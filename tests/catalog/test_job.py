@@ -149,7 +149,7 @@ def test_what_cannot_be_undone_at_once_is_undone_by_the_next_writer(
         catalog.record() as tx,
     ):
         left = orphan_of_ducklake(lake)
-        patch.setattr("baselake.catalog.job._registered", refused)
+        patch.setattr("baselake.catalog.leftovers._registered", refused)
         tx.execute("INSERT INTO no_such_table VALUES (1)")
     assert left.exists()
     write_reads(catalog, "R", 1)

@@ -98,7 +98,14 @@ def test_ctrl_c_ends_a_query(lake: Path) -> None:
         "csv",
     ]
     environment = {**os.environ, "BASELAKE_LAKE": str(lake)}
-    with subprocess.Popen(query, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as asked:
+    with subprocess.Popen(
+        query,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        # A shell's background jobs, and what they start, ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as asked:
         time.sleep(5)
         asked.send_signal(signal.SIGINT)
         out, err = asked.communicate(timeout=60)

@@ -69,7 +69,7 @@ def bits(array: pa.Array) -> list:
     return [repr(value) for value in array.to_pylist()]
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.data(), columns())
 def test_rows_are_read_as_they_were(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, column: pa.Array
