@@ -228,9 +228,10 @@ def _ask_file(folder: Path, vcf: Path, rounds: int) -> None:
                 kept.append(measure(command, cores=(0, 1), environment={}, log=folder / "log"))
         figures = []
         for of in runs:
+            warm = of[1:]
             figures.append(f"{of[0].wall_seconds:.2f}")
-            figures.append(f"{statistics.median(run.wall_seconds for run in of[1:] or of):.2f}")
-            figures.append(f"{statistics.median(run.cpu_seconds for run in of[1:] or of):.2f}")
+            figures.append(f"{statistics.median(run.wall_seconds for run in warm):.2f}" if warm else "")
+            figures.append(f"{statistics.median(run.cpu_seconds for run in warm or of):.2f}")
         print(f"| {name} | {' | '.join(figures)} |", flush=True)
 
 

@@ -25,9 +25,8 @@ from baselake.lake.parquet import (
     ZSTD_LEVEL,
     DataFile,
     encrypted_if_keyed,
-    made_durable,
+    finish_file,
     new_file,
-    remove_empty,
     storage_error,
 )
 from baselake.lake.spec import TableSpec
@@ -148,8 +147,8 @@ class CodedWriter:
         self._spec = spec
         self._path = path
         self._finished = finished
-        paths = [path for each in spec.schema for path in column_paths(each)]
-        self._sorted_by = [paths.index((name,)) for name in spec.sort_by]
+        self._paths = [path for each in spec.schema for path in column_paths(each)]
+        self._sorted_by = [self._paths.index((name,)) for name in spec.sort_by]
         self._groups: list[thrift.Value] = []
         self._rows = 0
         try:
@@ -189,16 +188,17 @@ class CodedWriter:
             given = group.columns.get(wanted.name) or _all_null(wanted.type, group.rows)
             if given.column.type != wanted.type:
                 raise ValueError(f"{self._spec.name}.{wanted.name} is {wanted.type}, not {given.column.type}")
-            chunks = given.chunks(optional=wanted.name not in self._spec.required)
-            for path, (chunk, data) in zip(column_paths(wanted), chunks, strict=True):
-                if len(path) == 1 and chunk.entries != group.rows:
+            for chunk, data in given.chunks(optional=wanted.name not in self._spec.required):
+                if not pa.types.is_nested(wanted.type) and chunk.entries != group.rows:
                     raise ValueError(
                         f"{self._spec.name}.{wanted.name} has {chunk.entries} rows of {group.rows}"
                     )
-                told.append(chunk._replace(path=path))
+                told.append(chunk)
                 pages.append(data)
         self._out.write(b"".join(pages))
-        self._groups.append(footer.row_group(told, begin, group.rows, self._sorted_by, len(self._groups)))
+        self._groups.append(
+            footer.row_group(self._paths, told, begin, group.rows, self._sorted_by, len(self._groups))
+        )
         self._rows += group.rows
 
     def close(self) -> DataFile | None:
@@ -208,17 +208,13 @@ class CodedWriter:
             StorageError: the disk is full or fails.
         """
         try:
-            if not self._groups:
-                self._file.close()
-                remove_empty(self._path)
-                return None
-            self._out.write(footer.footer(self._spec.schema, self._spec.required, self._rows, self._groups))
-            done = made_durable(self._spec.name, self._path, self._file, self._rows)
+            if self._groups:
+                self._out.write(
+                    footer.footer(self._spec.schema, self._spec.required, self._rows, self._groups)
+                )
         except OSError as error:
             raise storage_error(error, self._path) from error
-        if self._finished is not None:
-            self._finished(done)
-        return done
+        return finish_file(self._spec.name, self._path, self._file, self._rows, self._finished)
 
     def abandon(self) -> None:
         """Let go of the file; the job that owns it removes it."""
@@ -241,7 +237,6 @@ def _chunk(
     header = footer.data_page(entries, len(data), len(packed), all_null=not len(used))
     pages = dictionary + header + packed
     chunk = ColumnChunk(
-        path=(),  # as the table calls it
         type=leaf.values.type,
         entries=entries,
         nulls=nulls,

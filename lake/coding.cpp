@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "lake/arrow_columns.h"
+#include "lake/columns/bytes.h"
 
 namespace py = pybind11;
 
@@ -73,7 +74,7 @@ class Hybrid {
     }
     void close_run() {
         if (!count_) return;
-        number(count_ << 1);
+        columns::put_number(out_, count_ << 1);
         for (int byte = 0; byte < (width_ + 7) / 8; ++byte) out_ += static_cast<char>(value_ >> (8 * byte));
         count_ = 0;
     }
@@ -90,15 +91,10 @@ class Hybrid {
     }
     void close_packed() {
         if (packed_.empty()) return;
-        number(packed_.size() / static_cast<std::size_t>(width_) << 1 | 1);
+        columns::put_number(out_, packed_.size() / static_cast<std::size_t>(width_) << 1 | 1);
         out_ += packed_;
         packed_.clear();
     }
-    void number(std::uint64_t value) {
-        for (; value >= 0x80; value >>= 7) out_ += static_cast<char>(value | 0x80);
-        out_ += static_cast<char>(value);
-    }
-
     std::string& out_;
     int width_;
     std::uint32_t value_ = 0;

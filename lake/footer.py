@@ -28,7 +28,6 @@ class ColumnChunk(NamedTuple):
     """What is told of a column of a row group.
 
     Attributes:
-        path: the column, as `column_paths` names it.
         type: of its values.
         entries: values, NULLs among them.
         nulls: how many these are.
@@ -39,7 +38,6 @@ class ColumnChunk(NamedTuple):
         plain_bytes: as many as these would be if they were not compressed.
     """
 
-    path: tuple[str, ...]
     type: pa.DataType
     entries: int
     nulls: int
@@ -70,20 +68,26 @@ def _page(kind: int, place: int, told: thrift.Value, plain_bytes: int, packed_by
 
 
 def row_group(
-    chunks: Sequence[ColumnChunk], begin: int, rows: int, sorted_by: Sequence[int], ordinal: int
+    paths: Sequence[tuple[str, ...]],
+    chunks: Sequence[ColumnChunk],
+    begin: int,
+    rows: int,
+    sorted_by: Sequence[int],
+    ordinal: int,
 ) -> thrift.Value:
     """What the footer says of a row group.
 
     Args:
-        chunks: its columns, which stand one after the other.
+        paths: its columns, as `column_paths` names them.
+        chunks: of each of these, which stand one after the other.
         begin: where the first does, bytes from the file's beginning.
         rows: how many it has.
         sorted_by: columns by their places among all, ascending.
         ordinal: its place among row groups.
     """
     columns, at = [], begin
-    for chunk in chunks:
-        columns.append(_column_chunk(chunk, at))
+    for path, chunk in zip(paths, chunks, strict=True):
+        columns.append(_column_chunk(path, chunk, at))
         at += chunk.bytes
     up = {2: thrift.boolean(False), 3: thrift.boolean(False)}  # not descending, NULL last
     order = [thrift.struct({1: thrift.i32(column), **up}) for column in sorted_by]
@@ -100,12 +104,11 @@ def row_group(
     )
 
 
-def _column_chunk(chunk: ColumnChunk, begin: int) -> thrift.Value:
-    known = chunk.least is not None and chunk.greatest is not None
+def _column_chunk(path: tuple[str, ...], chunk: ColumnChunk, begin: int) -> thrift.Value:
     statistics = {
         3: thrift.i64(chunk.nulls),
-        5: thrift.binary(chunk.greatest) if known and chunk.greatest is not None else None,
-        6: thrift.binary(chunk.least) if known and chunk.least is not None else None,
+        5: None if chunk.greatest is None else thrift.binary(chunk.greatest),
+        6: None if chunk.least is None else thrift.binary(chunk.least),
     }
     # By these a reader knows that all values are in the dictionary.
     kinds = [(_DICTIONARY_PAGE, _PLAIN), (_DATA_PAGE, _RLE_DICTIONARY)]
@@ -119,7 +122,7 @@ def _column_chunk(chunk: ColumnChunk, begin: int) -> thrift.Value:
         {
             1: thrift.i32(PHYSICAL[chunk.type]),
             2: thrift.array([thrift.i32(each) for each in (_PLAIN, _RLE, _RLE_DICTIONARY)]),
-            3: thrift.array([thrift.binary(name.encode()) for name in chunk.path]),
+            3: thrift.array([thrift.binary(name.encode()) for name in path]),
             4: thrift.i32(_ZSTD),
             5: thrift.i64(chunk.entries),
             6: thrift.i64(chunk.plain_bytes),

@@ -152,19 +152,15 @@ class TableWriter:
             StorageError: the disk is full or fails.
         """
         self._flush(everything=True)
-        try:
-            if self._writer is None:
-                self._file.close()
-                remove_empty(self._path)
-                return None
-            self._writer.close()
+        rows = 0
+        if self._writer is not None:
+            try:
+                self._writer.close()
+            except OSError as error:
+                raise storage_error(error, self._path) from error
             (metadata,) = self._metadata
-            done = made_durable(self._stored.name, self._path, self._file, metadata.num_rows)
-        except OSError as error:
-            raise storage_error(error, self._path) from error
-        if self._finished is not None:
-            self._finished(done)
-        return done
+            rows = metadata.num_rows
+        return finish_file(self._stored.name, self._path, self._file, rows, self._finished)
 
     def abandon(self) -> None:
         """Let go of the file; the job that owns it removes it."""
@@ -246,19 +242,32 @@ def encrypted_if_keyed(file: SummedFile, path: Path) -> "SummedFile | EncryptedO
     return EncryptedOutput(file, key)
 
 
-def made_durable(table: str, path: Path, file: SummedFile, rows: int) -> DataFile:
-    """Close a file that is written, so that a crash does not take it away."""
-    file.flush()
-    os.fsync(file.fileno())
-    file.close()
-    sync_folder(path.parent)
-    return DataFile(table=table, path=path, rows=rows, bytes=path.stat().st_size, checksum=file.checksum())
+def finish_file(
+    table: str, path: Path, file: SummedFile, rows: int, finished: Callable[[DataFile], None] | None
+) -> DataFile | None:
+    """Close a file that is written, durable before `finished` hears of it; without rows it is removed: None.
 
-
-def remove_empty(path: Path) -> None:
-    """Remove a file that got no rows, and its key."""
-    path.unlink()
-    destroy_keys([str(path)])
+    Raises:
+        StorageError: the disk is full or fails.
+    """
+    try:
+        if not rows:
+            file.close()
+            path.unlink()
+            destroy_keys([str(path)])
+            return None
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        sync_folder(path.parent)
+        done = DataFile(
+            table=table, path=path, rows=rows, bytes=path.stat().st_size, checksum=file.checksum()
+        )
+    except OSError as error:
+        raise storage_error(error, path) from error
+    if finished is not None:
+        finished(done)
+    return done
 
 
 def footer_bytes(file: BinaryIO) -> int:

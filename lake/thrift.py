@@ -5,6 +5,8 @@ What is written is put together of values, each its type and its bytes; what is 
 
 from collections.abc import Mapping, Sequence
 
+from baselake.lake.varint import read_varint, varint
+
 Value = tuple[int, bytes]
 """A value's type, as a field or list names it, and its bytes."""
 
@@ -36,13 +38,13 @@ def i64(value: int) -> Value:
 
 
 def binary(value: bytes) -> Value:
-    return (_BINARY, _varint(len(value)) + value)
+    return (_BINARY, varint(len(value)) + value)
 
 
 def array(items: Sequence[Value]) -> Value:
     """A list, of one item at least, all of a type."""
     kind, size = items[0][0], len(items)
-    head = bytes([size << 4 | kind]) if size < _SHORT_LIST else bytes([0xF0 | kind]) + _varint(size)
+    head = bytes([size << 4 | kind]) if size < _SHORT_LIST else bytes([0xF0 | kind]) + varint(size)
     return (_LIST, head + b"".join(data for _, data in items))
 
 
@@ -61,16 +63,7 @@ def struct(fields: Mapping[int, Value | None]) -> Value:
 
 
 def _zigzag(value: int) -> bytes:
-    return _varint(value << 1 if value >= 0 else (-value << 1) - 1)
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return varint(value << 1 if value >= 0 else (-value << 1) - 1)
 
 
 def read_struct(data: bytes, at: int) -> tuple[dict, int]:
@@ -130,13 +123,7 @@ def _byte(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _unsigned(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte, at = _byte(data, at)
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if not byte & 0x80:
-            return value, at
+    return read_varint(data, at, "a struct")
 
 
 def _signed(data: bytes, at: int) -> tuple[int, int]:

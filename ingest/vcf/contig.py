@@ -84,7 +84,9 @@ class ContigWriter:
             if self._tallies is not None:
                 self._tallies.add(self._constants, site, own, part["gts"])
             if self._alone:
-                self._genotypes.write([partial(self._rows_alone, site, own[0], part["gts"])])
+                self._genotypes.write(
+                    [partial(self._rows_alone, site, own[0], part["gts"], ascend=part["sorted"])]
+                )
             else:
                 shared = _Shared(site, part)
                 self._genotypes.write([partial(self._tile, shared, rows) for rows in own])
@@ -103,20 +105,16 @@ class ContigWriter:
 
     def _tile(self, shared: "_Shared", own: pa.RecordBatch) -> RowGroup:
         """Rows of a block of samples: in the order of the contig, each site's sample by sample."""
-        if not shared.ascend:
-            start = shared.start[own["site"].to_numpy()]
-            own = own.take(pa.array(np.argsort(start, kind="stable")))
+        own = _in_order(own, shared.start, ascend=shared.ascend)
         rows = own.num_rows
         columns = {
             **self._constants_of(rows),
             **shared.rows(*equal_runs(own["site"].to_numpy())),
             "sample_id": self._samples_of(own["sample"].to_numpy()),
         }
-        no_gt = len(shared.gts.leaves[0].codes) - 1
-        columns["gt"] = Rows(column=shared.gts, index=own["gt"].fill_null(no_gt).to_numpy())
+        columns["gt"] = Rows(column=shared.gts, index=own["gt"].fill_null(shared.no_gt).to_numpy())
         for name in own.schema.names:
-            # What no row has is no column.
-            if name not in ("site", "sample", "gt") and own[name].null_count < rows:
+            if name not in ("site", "sample", "gt"):
                 columns[name] = Rows(column=code_column(own[name]))
         return RowGroup(rows=rows, columns=columns)
 
@@ -136,16 +134,16 @@ class ContigWriter:
             known = self._blocks_of[block] = numbers, Rows(column=self._names, index=numbers)
         return known[1]
 
-    def _rows_alone(self, site: pa.Table, own: pa.RecordBatch, gts: Sequence[str]) -> pa.Table:
+    def _rows_alone(
+        self, site: pa.Table, own: pa.RecordBatch, gts: Sequence[str], *, ascend: bool
+    ) -> pa.Table:
         """Rows of the only sample, in the order of the contig."""
+        own = _in_order(own, site["start"].to_numpy(), ascend=ascend)
         rows = site.take(own["site"]).append_column("gt", pa.array(gts, pa.string()).take(own["gt"]))
         for name in own.schema.names:
             if name not in ("site", "sample", "gt"):
                 rows = rows.append_column(name, own[name])
         rows = rows.append_column("sample_id", self._names_of(own["sample"]))
-        start = rows["start"].to_numpy()
-        if (np.diff(start) < 0).any():
-            rows = rows.take(pa.array(np.argsort(start, kind="stable")))
         return _rows(GENOTYPES, rows, self._constants)
 
     def _block_rows(self, blocks: pa.Table) -> pa.Table:
@@ -186,6 +184,13 @@ def _table(batch: BuiltBatch) -> pa.Table:
     return pa.Table.from_batches([pa.record_batch(batch)])
 
 
+def _in_order(own: pa.RecordBatch, start: np.ndarray, *, ascend: bool) -> pa.RecordBatch:
+    """Rows of samples in the order of the contig, by the `start` of each site; `ascend`: they are already."""
+    if ascend:
+        return own
+    return own.take(pa.array(np.argsort(start[own["site"].to_numpy()], kind="stable")))
+
+
 def _rows(spec: TableSpec, given: pa.Table, constants: Mapping[str, str]) -> pa.Table:
     """The table's columns, from those given and from values that all rows share; others are NULL."""
     columns = []
@@ -206,12 +211,14 @@ class _Shared:
     Attributes:
         start: of the rows that every sample has, int32.
         gts: what `gt` numbers, and after it NULL.
+        no_gt: the number of that.
         ascend: whether a sample's rows are in the order of the contig as they come.
     """
 
     def __init__(self, site: pa.Table, part: Part) -> None:
         self.start = site["start"].to_numpy()
         self.gts = code_column(pa.array([*part["gts"], None], pa.string()))
+        self.no_gt = len(part["gts"])
         self.ascend = part["sorted"]
         there = [name for name in site.column_names if site[name].null_count < site.num_rows]
         self._columns = {name: code_column(site[name].combine_chunks()) for name in there}

@@ -14,6 +14,7 @@ from functools import lru_cache
 import pyarrow as pa
 
 import baselake.lake.columns._entropy as _entropy
+from baselake.lake.varint import read_varint, varint
 
 _AS_IS, _ZSTD, _ENTROPY = range(3)
 # Texts are few beside qualities and bases: of what zstd finds in them level 9 finds nearly all.
@@ -25,12 +26,12 @@ _SHORT = 256
 def join(rows: int, streams: Iterable[tuple[bool, bytes]]) -> bytes:
     """One value of many streams; those marked True are plain, and packed here."""
     parts = list(streams)
-    out = bytearray(_number(rows) + _number(len(parts)))
+    out = bytearray(varint(rows) + varint(len(parts)))
     for plain, stream in parts:
         method, content = _AS_IS, stream
         if plain:
             method, content = _pack_short(stream) if len(stream) < _SHORT else _pack(stream)
-        out += bytes([method]) + _number(len(content)) + content
+        out += bytes([method]) + varint(len(content)) + content
     return bytes(out)
 
 
@@ -60,14 +61,14 @@ def last_of(beginning: bytes) -> tuple[list[bytes], int, int]:
     Raises:
         ValueError: it is shorter, or damaged, or the last stream was packed again.
     """
-    _, at = _read_number(beginning, 0)
-    count, at = _read_number(beginning, at)
+    _, at = read_varint(beginning, 0, "a block")
+    count, at = read_varint(beginning, at, "a block")
     streams: list[bytes] = []
     for number in range(count):
         if at >= len(beginning):
             raise ValueError("a block ends early")
         method = beginning[at]
-        length, at = _read_number(beginning, at + 1)
+        length, at = read_varint(beginning, at + 1, "a block")
         if number == count - 1 and method == _AS_IS:
             return streams, at, length
         if length > len(beginning) - at:
@@ -83,14 +84,14 @@ def split(block: bytes) -> tuple[int, list[bytes]]:
     Raises:
         ValueError: it is damaged.
     """
-    rows, at = _read_number(block, 0)
-    count, at = _read_number(block, at)
+    rows, at = read_varint(block, 0, "a block")
+    count, at = read_varint(block, at, "a block")
     streams = []
     for _ in range(count):
         if at >= len(block):
             raise ValueError("a block ends early")
         method = block[at]
-        length, at = _read_number(block, at + 1)
+        length, at = read_varint(block, at + 1, "a block")
         if length > len(block) - at:
             raise ValueError("a block ends early")
         streams.append(_unpack(method, block[at : at + length]))
@@ -109,7 +110,7 @@ def _pack(plain: bytes) -> tuple[int, bytes]:
     if len(plain) < _FEW_BYTES:
         return best
     for method, packed in (
-        (_ZSTD, _number(len(plain)) + _zstd().compress(plain, asbytes=True)),
+        (_ZSTD, varint(len(plain)) + _zstd().compress(plain, asbytes=True)),
         (_ENTROPY, _entropy.pack_bytes(plain)),
     ):
         if len(packed) < len(best[1]):
@@ -124,31 +125,10 @@ def _unpack(method: int, content: bytes) -> bytes:
         return _entropy.unpack_bytes(content)
     if method != _ZSTD:
         raise ValueError(f"a stream of unknown method {method}")
-    size, at = _read_number(content, 0)
+    size, at = read_varint(content, 0, "a block")
     plain: bytes = _zstd().decompress(content[at:], size, asbytes=True)
     return plain
 
 
 def _zstd() -> pa.Codec:
     return pa.Codec("zstd", _TEXT_LEVEL)
-
-
-def _number(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _read_number(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(data):
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if not byte & 0x80:
-            return value, at
-        shift += 7
-    raise ValueError("a block ends early")

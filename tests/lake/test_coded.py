@@ -219,16 +219,13 @@ def test_no_rows_leave_no_file(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_is_told() -> None:
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
     class Full:
         def write(self, _: bytes) -> int:
             raise OSError(28, "No space left on device")
 
-    writer = CodedWriter(spec_of(pa.schema([("c", pa.int32())])), Path("/dev/shm/coded-full.parquet"))
-    try:
-        writer._out = Full()  # type: ignore[assignment]
-        with pytest.raises(StorageError, match="No space left on device"):
-            writer.write(RowGroup(rows=1, columns={"c": Rows(column=code_column(pa.array([1], pa.int32())))}))
-    finally:
-        writer.abandon()
-        Path("/dev/shm/coded-full.parquet").unlink()
+    writer = CodedWriter(spec_of(pa.schema([("c", pa.int32())])), tmp_path / "a.parquet")
+    writer._out = Full()  # type: ignore[assignment]
+    with pytest.raises(StorageError, match="No space left on device"):
+        writer.write(RowGroup(rows=1, columns={"c": Rows(column=code_column(pa.array([1], pa.int32())))}))
+    writer.abandon()
